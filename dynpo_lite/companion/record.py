@@ -1,0 +1,162 @@
+"""Named numbers: recorded in a notebook, harvested from its outputs.
+
+A notebook calls ``record(name, value)``.  The reader sees ``name = value``, the book
+can paste the number into a sentence, and a rerun collects it in ``results.json``.  Both
+travel in one display output of the cell, so an executed notebook carries its results:
+
+* ``application/vnd.dynpo.record+json`` holds ``{"name": ..., "value": ...}``;
+* ``application/papermill.record/text/plain`` is what MyST-NB's ``glue`` writes, read by
+  the role ``{glue:text}`` with a name and a format such as ``.6f``.
+
+Neither is shown on a page.  Values are rounded first, so that stored outputs do not
+depend on the last digits of a processor's arithmetic.
+"""
+
+import keyword
+import math
+import sys
+
+RECORD_MIME = "application/vnd.dynpo.record+json"
+GLUE_PREFIX = "application/papermill.record/"
+
+MAX_DIGITS = 17  # a float carries no more
+
+
+def record(name, value, digits=12):
+    """Print, glue and store one named value of a notebook.
+
+    Parameters
+    ----------
+    name : str
+        A Python identifier, used once in a notebook.
+    value : float, int, str, bool, or a flat sequence of these
+        The value; numpy scalars and one-dimensional arrays are accepted.
+    digits : int
+        Significant digits kept of every float, 1 to 17.
+
+    Raises
+    ------
+    ValueError
+        If the name is no identifier, the value is none of the types above, or `digits`
+        is out of range.
+
+    Notes
+    -----
+    Outside a notebook the value is only printed.  ``inf`` and ``nan``, which JSON does
+    not know, are stored as the strings ``"inf"``, ``"-inf"`` and ``"nan"``.
+
+    Examples
+    --------
+    >>> record("attachment", 776.6134761866054)
+    attachment = 776.613476187
+    >>> record("regimes", (200.0, 1 / 3), digits=4)
+    regimes = [200.0, 0.3333]
+    >>> record("two words", 1)
+    Traceback (most recent call last):
+    ...
+    ValueError: name = 'two words' is not an identifier: write it like two_words
+    """
+    _check_name(name)
+    if type(digits) is not int or not 1 <= digits <= MAX_DIGITS:
+        raise ValueError(
+            f"digits = {digits!r} is not an integer from 1 to {MAX_DIGITS}: "
+            "choose for example 12"
+        )
+    rounded = _rounded(name, value, digits)
+    print(f"{name} = {rounded!r}")
+    _publish(name, rounded)
+
+
+def harvest(notebook):
+    """Collect every recorded value of an executed notebook.
+
+    Parameters
+    ----------
+    notebook : mapping
+        The notebook as JSON reads it (``nbformat`` nodes too).
+
+    Returns
+    -------
+    dict of str to value
+        In the order of the notebook; non-finite floats are strings.
+
+    Raises
+    ------
+    ValueError
+        If a name was recorded twice.
+
+    Examples
+    --------
+    >>> output = {"data": {RECORD_MIME: {"name": "gap", "value": 0.5}}}
+    >>> harvest({"cells": [{"outputs": [output]}]})
+    {'gap': 0.5}
+    """
+    results = {}
+    for cell in notebook["cells"]:
+        for output in cell.get("outputs", ()):
+            entry = output.get("data", {}).get(RECORD_MIME)
+            if entry is None:
+                continue
+            if entry["name"] in results:
+                raise ValueError(
+                    f"name = {entry['name']!r} is recorded twice in the notebook: "
+                    "give each value a name of its own"
+                )
+            results[entry["name"]] = entry["value"]
+    return results
+
+
+def _check_name(name):
+    if isinstance(name, str) and name.isidentifier() and not keyword.iskeyword(name):
+        return
+    cure = "".join(c if c.isalnum() else "_" for c in str(name))
+    raise ValueError(
+        f"name = {name!r} is not an identifier: "
+        + (f"write it like {cure}" if cure.isidentifier() else "begin with a letter")
+    )
+
+
+def _rounded(name, value, digits):
+    """Return plain Python: one scalar or a list of scalars, floats rounded."""
+    if hasattr(value, "tolist"):
+        value = value.tolist()
+    if isinstance(value, (list, tuple)):
+        return [_scalar(name, entry, digits) for entry in value]
+    return _scalar(name, value, digits)
+
+
+def _scalar(name, value, digits):
+    if hasattr(value, "item"):
+        value = value.item()
+    if isinstance(value, float):
+        return float(f"{value:.{digits}g}") + 0.0  # no negative zero
+    if isinstance(value, (bool, int, str)):
+        return value
+    raise ValueError(
+        f"value of {name} = {str(value)[:40]!r} ({type(value).__name__}) cannot be "
+        "recorded: give a number, a string, a bool or a flat list of these"
+    )
+
+
+def _strict(value):
+    """Return `value` in terms that strict JSON can hold."""
+    if isinstance(value, list):
+        return [_strict(entry) for entry in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    return value
+
+
+def _publish(name, value):
+    """Send the display output, when a notebook listens."""
+    ipython = sys.modules.get("IPython")  # a kernel has imported it long before
+    if ipython is None or ipython.get_ipython() is None:
+        return
+    ipython.display.display(
+        {
+            RECORD_MIME: {"name": name, "value": _strict(value)},
+            GLUE_PREFIX + "text/plain": repr(value),
+        },
+        raw=True,
+        metadata={"scrapbook": {"name": name, "mime_prefix": GLUE_PREFIX}},
+    )

@@ -1,0 +1,584 @@
+"""Run a chapter again with other parameters: a strict front of papermill.
+
+Everything that a user can get wrong is checked before a kernel starts: the notebook,
+the names, types and domains of the parameters, the paths they name, the output folder.
+Then the notebook runs in a fresh kernel of this interpreter, in a folder of its own
+that is thrown away, and three files are moved into the output folder together:
+
+* ``NOTEBOOK.ipynb``, executed, without times and machine paths;
+* ``NOTEBOOK.html``, one page that asks the network for nothing;
+* ``results.json``, the parameters, every recorded number, versions and the seed.
+
+papermill, nbformat and nbconvert are imported where they are used: they take longer
+than everything the command line does without them.
+"""
+
+import copy
+import html
+import json
+import logging
+import os
+import platform
+import re
+import sys
+import tempfile
+from contextlib import suppress
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, files, version
+from importlib.util import find_spec
+from pathlib import Path
+
+from dynpo_lite.companion.parameters import (
+    check_parameters,
+    find_notebook,
+    load_notebook,
+    notebooks_folder,
+    read_parameters,
+)
+from dynpo_lite.companion.record import GLUE_PREFIX, RECORD_MIME, harvest
+
+VERSIONS = ("numpy", "scipy", "matplotlib", "dynpo-lite")
+RESULTS = "results.json"
+
+
+# --- what there is to run -------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """One notebook of the book.
+
+    Attributes
+    ----------
+    number : str
+        The number its file name begins with, such as ``"06"``.
+    name : str
+        The file name without its ending.
+    title : str
+        The first heading.
+    parameters : tuple of Parameter
+    path : Path
+    """
+
+    number: str
+    name: str
+    title: str
+    parameters: tuple
+    path: Path
+
+
+def list_notebooks():
+    """Return the chapters in the order of their numbers.
+
+    Returns
+    -------
+    tuple of Chapter
+
+    Raises
+    ------
+    ValueError
+        If the notebooks are not beside the package, or one cannot be read.
+    """
+    return tuple(
+        Chapter(
+            number=path.stem.split("_")[0],
+            name=path.stem,
+            title=_title(load_notebook(path), path.stem),
+            parameters=read_parameters(path),
+            path=path,
+        )
+        for path in sorted(notebooks_folder().glob("*.ipynb"))
+    )
+
+
+def _title(notebook, default):
+    """Return the first heading of level one."""
+    for cell in notebook["cells"]:
+        if cell["cell_type"] == "markdown":
+            for line in "".join(cell["source"]).splitlines():
+                if line.startswith("# "):
+                    return line.removeprefix("# ").strip()
+    return default
+
+
+# --- a run: planned, then executed ----------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A run whose every input has been checked.
+
+    Attributes
+    ----------
+    notebook : Path
+    declared : tuple of Parameter
+        What the notebook declares.
+    typed : dict
+        The values given by the user, with the declared types.
+    resolved : dict
+        The same, paths made absolute.
+    folder : Path
+        The output folder; it exists and can be written.
+    created : tuple of Path
+        Which folders were made for it, the innermost first.
+    """
+
+    notebook: Path
+    declared: tuple
+    typed: dict
+    resolved: dict
+    folder: Path
+    created: tuple
+
+    @property
+    def name(self):
+        """The notebook's file name without its ending."""
+        return self.notebook.stem
+
+    @property
+    def parameters(self):
+        """Every parameter of the run, defaults included."""
+        defaults = {parameter.name: parameter.default for parameter in self.declared}
+        return defaults | self.typed
+
+
+class NotebookFailed(RuntimeError):
+    """A cell of the notebook raised, or the kernel died; the message is one line."""
+
+
+def run_notebook(notebook, values, output_dir, progress=True):
+    """Run a notebook with other parameters and write its three files.
+
+    Parameters
+    ----------
+    notebook : str or Path
+        A stem, a number, a file name or a path, see `find_notebook`.
+    values : mapping of str to value
+        The parameters to change.  Those whose names end in ``_path`` are taken from
+        the caller's folder and must exist.
+    output_dir : str or Path
+        Created with its parents; files of an earlier run are replaced.
+    progress : bool
+        Show a progress bar on stderr.
+
+    Returns
+    -------
+    dict
+        What ``results.json`` holds: ``notebook``, ``parameters`` (all of them),
+        ``results`` (name to value), ``seed`` and ``versions``.
+
+    Raises
+    ------
+    ValueError
+        If the notebook, a parameter or the output folder will not do.  No kernel has
+        been started then and nothing written.
+    NotebookFailed
+        If the notebook itself fails; as far as it ran it is kept in the output folder
+        as ``NOTEBOOK.failed.ipynb``.
+    """
+    return execute(plan_run(notebook, values, output_dir), progress)
+
+
+def plan_run(notebook, values, output_dir):
+    """Check everything about a run and create its output folder.
+
+    Parameters and errors as `run_notebook`.
+
+    Returns
+    -------
+    Plan
+    """
+    path = find_notebook(notebook)
+    declared = read_parameters(path)
+    typed = check_parameters(declared, values)
+    resolved = {name: _resolved(name, value) for name, value in typed.items()}
+    _require_tools()
+    folder = Path(output_dir)
+    _refuse_targets(path, folder)
+    created = _create_folder(folder)
+    return Plan(path.resolve(), declared, typed, resolved, folder, created)
+
+
+def execute(plan, progress=True):
+    """Execute a plan; see `run_notebook`."""
+    import nbformat
+
+    source = nbformat.read(plan.notebook, as_version=4)
+    try:
+        with tempfile.TemporaryDirectory(prefix="dynpo-") as work:
+            notebook = _run_kernel(plan, source, Path(work), progress)
+        _clean(notebook, source, plan)
+        results = _results(plan, notebook)
+        content = {
+            f"{plan.name}.ipynb": nbformat.writes(notebook) + "\n",
+            f"{plan.name}.html": render_page(notebook, plan),
+            RESULTS: _strict_json(results),
+        }
+        _write_together(plan.folder, content)
+    except BaseException:
+        _remove_empty(plan.created)
+        raise
+    _failed_path(plan).unlink(missing_ok=True)
+    return results
+
+
+def _resolved(name, value):
+    """Return the value that the kernel gets: a path is made absolute."""
+    if not (name.endswith("_path") and value):
+        return value
+    path = Path(value).absolute()
+    if not path.exists():
+        raise ValueError(
+            f"parameter {name} = {value!r} does not exist: give a path that does, "
+            f"absolute or from {Path.cwd()}"
+        )
+    return str(path)
+
+
+def _require_tools():
+    missing = [name for name in ("ipykernel", "nbconvert", "papermill", "yaml")
+               if find_spec(name) is None]
+    if missing or _mathjax() is None:
+        name = missing[0] if missing else "sphinx-mathjax-offline"
+        raise ValueError(
+            f"running a notebook needs {name}: install it with "
+            'pip install -e ".[book]"'
+        )
+
+
+def _refuse_targets(notebook, folder):
+    """Refuse to overwrite the notebook that runs, or to replace a folder."""
+    target = folder / notebook.name
+    if target.exists() and target.samefile(notebook):
+        raise ValueError(
+            f"output folder = {str(folder)!r} holds the notebook itself: "
+            "choose another with -o DIR"
+        )
+    for name in (notebook.name, f"{notebook.stem}.html", RESULTS):
+        if (folder / name).is_dir():
+            raise _unwritable(folder, f"{name} is a folder there")
+
+
+def _create_folder(folder):
+    """Create the folder and prove that it can be written, or leave no trace."""
+    try:
+        missing = tuple(path for path in (folder, *folder.parents) if not path.exists())
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return missing
+    except (FileExistsError, NotADirectoryError):
+        raise _unwritable(folder, "a file is in the way") from None
+    except OSError as error:
+        _remove_empty(missing)
+        raise _unwritable(folder, error.strerror) from None
+
+
+def _unwritable(folder, why):
+    return ValueError(
+        f"output folder = {str(folder)!r} cannot be written ({why}): "
+        "choose another with -o DIR"
+    )
+
+
+def _remove_empty(folders):
+    for folder in folders:
+        with suppress(OSError):  # not there, or something is in it
+            folder.rmdir()
+
+
+def _failed_path(plan):
+    return plan.folder / f"{plan.name}.failed.ipynb"
+
+
+def _write_together(folder, content):
+    """Write all files beside their places first, then move them there."""
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".dynpo-") as staging:
+        for name, text in content.items():
+            Path(staging, name).write_text(text, encoding="utf-8")
+        for name in content:
+            os.replace(Path(staging, name), folder / name)
+
+
+# --- the kernel -----------------------------------------------------------------------
+
+
+def _run_kernel(plan, source, work, progress):
+    """Return the executed notebook; raise `NotebookFailed` on a failing cell."""
+    import nbformat
+    import papermill
+    from nbclient.exceptions import DeadKernelError
+
+    logging.getLogger("papermill").setLevel(logging.ERROR)  # it reads comments as types
+    executed = work / "executed.ipynb"
+    try:
+        papermill.execute_notebook(
+            source,
+            str(executed).replace("{", "{{").replace("}", "}}"),  # a template for it
+            plan.resolved,
+            cwd=work,
+            kernel_manager_class=_kernel_of_this_interpreter(work),
+            kernel_name="python3",
+            language="python",
+            progress_bar=progress and {"desc": plan.name, "file": sys.stderr},
+            request_save_on_cell_execute=False,
+        )
+    except papermill.PapermillExecutionError as error:
+        notebook = nbformat.read(executed, as_version=4)
+        _clean(notebook, source, plan)
+        kept = _failed_path(plan)
+        _write_together(plan.folder, {kept.name: nbformat.writes(notebook) + "\n"})
+        raise NotebookFailed(
+            f"{plan.name} failed in cell [{error.exec_count}]: "
+            f"{_last_line(error)}; kept as far as it ran: {kept}"
+        ) from None
+    except DeadKernelError:
+        raise NotebookFailed(
+            f"{plan.name} failed: the kernel died, often for want of memory"
+        ) from None
+    return nbformat.read(executed, as_version=4)
+
+
+def _last_line(error):
+    lines = f"{error.ename}: {error.evalue}".strip().splitlines()
+    return lines[0] if len(lines) == 1 else f"{lines[0]} ... {lines[-1]}"
+
+
+def _kernel_of_this_interpreter(work):
+    """Return a kernel manager that starts ``sys.executable``, nothing else.
+
+    A kernel called ``python3`` that the user installed for another interpreter would be
+    found first, and the user's IPython start-up files would run in it.
+    """
+    from jupyter_client.kernelspec import KernelSpec
+    from jupyter_client.manager import AsyncKernelManager
+
+    command = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+    spec = KernelSpec(
+        argv=command,
+        display_name="Python 3",
+        language="python",
+        env={"IPYTHONDIR": str(work / "ipython")},
+    )
+
+    class InterpreterKernel(AsyncKernelManager):
+        kernel_spec = spec
+
+    return InterpreterKernel
+
+
+def _clean(notebook, source, plan):
+    """Remove times, machine paths and other accidents of an execution."""
+    notebook.metadata = copy.deepcopy(source.metadata)
+    tagless = {cell.get("id") for cell in source.cells if "tags" not in cell.metadata}
+    for cell in notebook.cells:
+        for key in ("papermill", "execution"):
+            cell.metadata.pop(key, None)
+        if cell.get("id") in tagless and not cell.metadata.get("tags"):
+            cell.metadata.pop("tags", None)
+        if "outputs" in cell:
+            cell.outputs = _joined_streams(cell.outputs)
+        if "injected-parameters" in cell.metadata.get("tags", ()):
+            _as_typed(cell, plan.typed)
+
+
+def _as_typed(cell, typed):
+    """Show the values as the user typed them: paths not made absolute."""
+    from papermill.translators import translate_parameters
+
+    cell.source = translate_parameters("python3", "python", typed, "Parameters")
+    if "id" in cell:
+        cell.id = "injected-parameters"  # papermill draws one at random
+
+
+def _joined_streams(outputs):
+    """Join consecutive texts of one stream, which arrive in accidental pieces."""
+    joined = []
+    for output in outputs:
+        last = joined[-1] if joined else {}
+        if output.output_type == "stream" == last.get("output_type") and (
+            output.name == last.name
+        ):
+            last.text += output.text
+        else:
+            joined.append(output)
+    return joined
+
+
+def _results(plan, notebook):
+    versions = {name: version(name) for name in VERSIONS}
+    try:
+        results = harvest(notebook)
+    except ValueError as error:
+        raise NotebookFailed(f"{plan.name} failed: {error}") from None
+    return {
+        "notebook": plan.name,
+        "parameters": plan.parameters,
+        "results": results,
+        "seed": plan.parameters.get("seed"),
+        "versions": versions | {"python": platform.python_version()},
+    }
+
+
+def _strict_json(content):
+    return (
+        json.dumps(
+            content, allow_nan=False, ensure_ascii=False, indent=2, sort_keys=True
+        )
+        + "\n"
+    )
+
+
+# --- the page -------------------------------------------------------------------------
+
+MATHJAX = "mathjax/tex-svg-full.js"  # the fonts are outlines in it: nothing to fetch
+FOLD = ("prf:proof", "dropdown")
+CODE = ("code", "code-block", "sourcecode")
+DROPPED = (
+    "bibliography", "contents", "eval-rst", "glue", "glue:figure", "glue:math",
+    "include", "raw", "tableofcontents", "toctree",
+)  # fmt: skip
+
+_FENCE = re.compile(r"\s*(:{3,}|`{3,}|~{3,})(?:\{([\w:+-]+)\})?(.*)")
+_OPTION = re.compile(r":([\w-]+):[ \t]*(.*)")
+_ROLE = re.compile(r"\{([a-zA-Z][\w:+-]*)\}`([^`]+)`")
+_TARGET = re.compile(r"^\(([\w:.-]+)\)=[ \t]*$", re.MULTILINE)
+_IGNORED = re.compile(r"^(?:%.*|\+\+\+.*)$", re.MULTILINE)
+_FRONT_MATTER = re.compile(r"\A---\n.*?\n---\n", re.DOTALL)
+_FILE_LINK = re.compile(r"(?<!!)\[([^\]]*)\]\((?!\w+:|#)[^)\s]*\.(?:ipynb|md)[^)]*\)")
+_DISPLAY = re.compile(
+    r"\$\$(?P<tex>.*?)\$\$(?:[ \t]*\((?P<label>[\w:.-]+)\)[ \t]*$)?",
+    re.DOTALL | re.MULTILINE,
+)
+_EQUATION = re.compile(
+    r"\$\$[ \t]*\(([\w:.-]+)\)[ \t]*$|\{math\}[^\n]*\n:label:[ \t]*([\w:.-]+)",
+    re.MULTILINE,
+)
+
+
+@dataclass(frozen=True)
+class _Names:
+    """What the roles of a notebook can refer to."""
+
+    glued: dict  # name -> text of the recorded value
+    equations: dict  # label -> number
+
+
+def render_page(notebook, plan):
+    """Return an executed notebook as one page that needs no network.
+
+    Parameters
+    ----------
+    notebook : nbformat.NotebookNode
+    plan : Plan
+
+    Returns
+    -------
+    str
+        HTML with styles, pictures and MathJax inside.
+
+    Notes
+    -----
+    The directives and roles of MyST become plain Markdown, as far as one page can show
+    them; references to other pages become text.
+    """
+    from nbconvert import HTMLExporter
+
+    exporter = HTMLExporter(
+        template_name="basic",
+        embed_images=True,
+        exclude_anchor_links=True,
+        exclude_input_prompt=True,
+        exclude_output_prompt=True,
+    )
+    resources = {"metadata": {"path": str(plan.notebook.parent)}}
+    body, _ = exporter.from_notebook_node(_plain(notebook), resources)
+    return _PAGE.format(
+        title=html.escape(_title(notebook, plan.name)),
+        style=_STYLE + _code_style(),
+        config=json.dumps(_mathjax_config()),
+        mathjax=_mathjax().read_text(encoding="utf-8"),
+        command=html.escape(_command(plan)),
+        body=body,
+    )
+
+
+def _command(plan):
+    changed = [f"-p {name}={value}" for name, value in plan.typed.items()]
+    return " ".join(["dynpo run", plan.name, *changed])
+
+
+def _mathjax():
+    """Return the path of the installed MathJax, or None."""
+    try:
+        package = files("sphinx-mathjax-offline") or ()
+    except PackageNotFoundError:
+        return None
+    found = (Path(entry.locate()) for entry in package if entry.match(f"*/{MATHJAX}"))
+    return next(found, None)
+
+
+def _mathjax_config():
+    """Return MathJax's settings, with the macros of the book."""
+    import yaml
+
+    settings = notebooks_folder().parent / "_config.yml"
+    book = yaml.safe_load(settings.read_text("utf-8")) if settings.is_file() else {}
+    sphinx = book.get("sphinx", {}).get("config", {})
+    macros = sphinx.get("mathjax3_config", {}).get("tex", {}).get("macros", {})
+    return {
+        "tex": {"inlineMath": [["$", "$"], ["\\(", "\\)"]], "macros": macros},
+        "options": {"enableMenu": False},
+    }
+
+
+def _code_style():
+    from pygments.formatters import HtmlFormatter
+    from pygments.util import ClassNotFound
+
+    try:
+        formatter = HtmlFormatter(style="github-light-high-contrast")
+    except ClassNotFound:
+        formatter = HtmlFormatter()
+    return formatter.get_style_defs(".highlight")
+
+
+def _plain(notebook):
+    """Return a copy of the notebook that nbconvert can show."""
+    notebook = copy.deepcopy(notebook)
+    notebook.cells = [
+        cell
+        for cell in notebook.cells
+        if "remove-cell" not in cell.metadata.get("tags", ())
+    ]
+    names = _names(notebook)
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            cell.source = _FRONT_MATTER.sub("", cell.source)
+            cell.source = "\n".join(_blocks(cell.source.splitlines(), names))
+        elif cell.cell_type == "code":
+            _show_outputs(cell)
+    return notebook
+
+
+def _names(notebook):
+    glued, text = {}, []
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            text.append(cell.source)
+        for output in cell.get("outputs", ()):
+            record = output.get("data", {}).get(RECORD_MIME)
+            if record is not None:
+                glued[record["name"]] = output.data[GLUE_PREFIX + "text/plain"]
+    labels = [a or b for a, b in _EQUATION.findall("\n".join(text))]
+    return _Names(glued, {label: n for n, label in enumerate(labels, start=1)})
+
+
+def _show_outputs(cell):
+    """Drop what is not shown, and give pictures their texts."""
+    tags = cell.metadata.get("tags", ())
+    if "remove-input" in tags:
+        cell.transient = {"remove_source": True}
+    shown = [] if "remove-output" in tags else cell.outputs
+    cell.outputs = _joined_streams(
+        [output for output in shown if RECORD_MIME not in output.get("data", {})]
+    )

@@ -1,0 +1,174 @@
+"""Checks of arguments; every message names the argument, its value and the cure."""
+
+import math
+
+import numpy as np
+
+PROBABILITY_TOL = 1e-9  # how far probabilities may be from summing to 1
+
+
+def number(name, value, low=-math.inf, high=math.inf, *, closed="both", cure=None):
+    """Return ``value`` as a float if it lies between ``low`` and ``high``.
+
+    Parameters
+    ----------
+    name : str
+        Name of the argument, used in the message.
+    value : float
+        The value to check.
+    low, high : float
+        Ends of the domain.
+    closed : {"both", "left", "right", "neither"}
+        Which ends belong to the domain.
+    cure : str, optional
+        What to do instead; by default the domain is named.
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    TypeError
+        If the value is no real number.
+    ValueError
+        If it is not finite or lies outside the domain.
+
+    Examples
+    --------
+    >>> number("level", 0.9, 0, 1, closed="left")
+    0.9
+    >>> number("level", 1.2, 0, 1, closed="left")
+    Traceback (most recent call last):
+    ...
+    ValueError: level = 1.2 is outside [0, 1): choose a value inside
+    """
+    left = "[" if closed in ("both", "left") and math.isfinite(low) else "("
+    right = "]" if closed in ("both", "right") and math.isfinite(high) else ")"
+    domain = f"{left}{low:g}, {high:g}{right}"
+    if isinstance(value, (bool, np.bool_)) or not np.isscalar(value):
+        raise TypeError(f"{name} = {value!r} is not a number: give a real number")
+    try:
+        result = float(value)
+    except (TypeError, ValueError):
+        raise TypeError(
+            f"{name} = {value!r} is not a number: give a real number"
+        ) from None
+    above = result >= low if left == "[" else result > low
+    below = result <= high if right == "]" else result < high
+    if not (math.isfinite(result) and above and below):
+        raise ValueError(
+            f"{name} = {value!r} is outside {domain}: {cure or 'choose a value inside'}"
+        )
+    return result
+
+
+def integer(name, value, low):
+    """Return ``value`` as an int of at least ``low``.
+
+    Examples
+    --------
+    >>> integer("n_samples", 0, 100)
+    Traceback (most recent call last):
+    ...
+    ValueError: n_samples = 0 is too small: choose an integer of at least 100
+    """
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, np.integer)):
+        raise TypeError(f"{name} = {value!r} is not an integer: give an integer")
+    if value < low:
+        raise ValueError(
+            f"{name} = {value!r} is too small: choose an integer of at least {low}"
+        )
+    return int(value)
+
+
+def choice(name, value, allowed):
+    """Return ``value`` if it is one of ``allowed``.
+
+    Examples
+    --------
+    >>> choice("law", "joint", ("conditional", "marginal"))
+    Traceback (most recent call last):
+    ...
+    ValueError: law = 'joint' is unknown: choose 'conditional' or 'marginal'
+    """
+    if value not in allowed:
+        names = " or ".join(repr(a) for a in allowed)
+        raise ValueError(f"{name} = {value!r} is unknown: choose {names}")
+    return value
+
+
+def real_array(name, value, shape=None, ndim=None):
+    """Return ``value`` as a float array without checking its entries.
+
+    ``shape`` may hold None for a free length; ``ndim`` asks for a number of axes.
+    """
+    try:
+        array = np.asarray(value, dtype=float)
+    except (TypeError, ValueError):
+        raise TypeError(
+            f"{name} is not an array of numbers: give real numbers in a regular array"
+        ) from None
+    want = len(shape) if shape is not None else ndim
+    fits = (want is None or array.ndim == want) and (
+        shape is None
+        or all(w in (None, got) for w, got in zip(shape, array.shape, strict=True))
+    )
+    if not fits:
+        asked = (
+            f"shape {tuple('any' if w is None else w for w in shape)}"
+            if shape is not None
+            else f"{ndim} axis" + ("es" if ndim != 1 else "")
+        )
+        raise ValueError(f"{name} has shape {array.shape}: give an array with {asked}")
+    if array.size == 0:
+        raise ValueError(f"{name} is empty: give at least one number")
+    return array
+
+
+def finite_array(name, value, shape=None, ndim=None):
+    """Return ``value`` as a float array of finite numbers.
+
+    Examples
+    --------
+    >>> finite_array("losses", [1.0, float("nan")])
+    Traceback (most recent call last):
+    ...
+    ValueError: losses holds nan at position 1: remove or replace it
+    """
+    array = real_array(name, value, shape, ndim)
+    if not np.isfinite(array).all():
+        raise_not_finite(name, array)
+    return array
+
+
+def raise_not_finite(name, array):
+    """Raise the error that names the first entry of ``array`` that is not finite."""
+    where = np.argwhere(~np.isfinite(array))[0]
+    position = int(where[0]) if len(where) == 1 else tuple(int(i) for i in where)
+    entry = array[tuple(where)]
+    raise ValueError(
+        f"{name} holds {entry} at position {position}: remove or replace it"
+    )
+
+
+def probabilities(name, value, size=None):
+    """Return probabilities: non-negative, summing to 1 up to 1e-9, renormalised.
+
+    Examples
+    --------
+    >>> probabilities("weights", [0.5, 0.6])
+    Traceback (most recent call last):
+    ...
+    ValueError: weights sum to 1.1: divide them by their sum
+    """
+    array = finite_array(name, value, shape=(size,))
+    if (array < 0).any():
+        i = int(np.argmax(array < 0))
+        raise ValueError(
+            f"{name} holds {array[i]} at position {i}: probabilities are at least 0"
+        )
+    total = array.sum()
+    if abs(total - 1) > PROBABILITY_TOL:
+        raise ValueError(f"{name} sum to {total:.10g}: divide them by their sum")
+    return array / total
