@@ -111,13 +111,13 @@ def share_layers(x, measures, weights=None):
 
     Examples
     --------
-    The agent with the higher level fears the top less often but more; here the worst
-    tenth costs the first 10 a unit and the second 2.
+    The mean exaggerates no tail, so the agent who uses it carries everything.
 
-    >>> agents = [ExpectedShortfall(0.9), ExpectedShortfall(0.5)]
+    >>> from dynpo_lite import Expectation, ExpectedShortfall
+    >>> agents = [ExpectedShortfall(0.9), Expectation()]
     >>> shared = share_layers([0.0, 1.0, 2.0, 6.0], agents)
     >>> shared.value, shared.allocation.tolist()
-    (4.0, [[0.0, 0.0, 0.0, 0.0], [0.0, 1.0, 2.0, 6.0]])
+    (2.25, [[0.0, 0.0, 0.0, 0.0], [0.0, 1.0, 2.0, 6.0]])
     """
     agents = _agents(measures)
     value = choquet(x, Minimum(agents), weights)

