@@ -28,6 +28,7 @@ from .exponential_pair import ExponentialPair, root
 from .layers import Layer, level_bands, merge
 
 EVERYTHING = (0.0, np.inf)
+WHOLES = (Layer(*EVERYTHING, (1.0, 0.0)), Layer(*EVERYTHING, (0.0, 1.0)))
 
 
 class Regime(NamedTuple):
@@ -530,10 +531,9 @@ class TwoPeriodExample:
         [1657.575526, 1278.114643]
         """
         validate.choice("law", law, ("conditional", "marginal"))
-        wholes = Layer(*EVERYTHING, (1.0, 0.0)), Layer(*EVERYTHING, (0.0, 1.0))
         return tuple(
             self._at_time0(level, law, (whole,))
-            for level, whole in zip(self.levels_time0, wholes, strict=True)
+            for level, whole in zip(self.levels_time0, WHOLES, strict=True)
         )
 
     def tail(self, x, law="marginal", retention=None, attachment=None):
@@ -608,6 +608,66 @@ class TwoPeriodExample:
         whole, kept = self._regime_risks(self.layers("marginal", attachment))
         gains = np.array([[w1], [1 - w1]]) * whole - kept
         return float(-gains[1].min()), float(gains[0].min())
+
+    def agent_risk_to_go(self, attachment=None):
+        """Return each agent's risk of its own layers of ``S2``, in every regime.
+
+        Marginal law, premia left out.
+
+        Parameters
+        ----------
+        attachment : float, optional
+            Replaces the optimal one.
+
+        Returns
+        -------
+        ndarray of shape (2, n_regimes)
+            Its columns sum to the total risk-to-go.
+
+        Examples
+        --------
+        >>> TwoPeriodExample().agent_risk_to_go().round(3).tolist()
+        [[29.041, 290.413, 290.413], [170.959, 170.959, 776.613]]
+        """
+        return self._regime_risks(self.layers("marginal", attachment))[1]
+
+    def risk_interval(self, s1, w1):
+        r"""Return the time-1 risks of agent 1 that leave nobody worse off, given S1.
+
+        Conditional law, state-dependent contracts and premia, endowments
+        ``w_i * S_t``: from ``V - w_2 s (1 + L_2)`` to ``w_1 s (1 + L_1)``, where
+        ``s (1 + L_i)`` is agent i's conditional risk of ``S2`` and ``V`` the smaller
+        of both.  The width is the surplus, never negative.
+
+        Parameters
+        ----------
+        s1 : array_like
+            Values of ``S1``, at least 0.
+        w1 : float
+            The part of the losses agent 1 is endowed with, in [0, 1].
+
+        Returns
+        -------
+        (low, high) : tuple of ndarray
+            Of the shape of ``s1``, in units of loss.
+
+        References
+        ----------
+        Theorem R of the companion; the repaired Theorem 5.21.
+
+        Examples
+        --------
+        >>> low, high = TwoPeriodExample().risk_interval([10.0, 100.0], 0.5)
+        >>> low.tolist(), high.round(4).tolist()  # no surplus, and 50 log(10)
+        ([5.0, 50.0], [5.0, 165.1293])
+        """
+        w1 = validate.number("w1", w1, 0, 1)
+        least = self.total_risk_to_go(s1, "conditional")
+        each = [
+            self._total(np.asarray(s1, dtype=float), "conditional", (whole,))
+            for whole in WHOLES
+        ]
+        return least - (1 - w1) * each[1], w1 * each[0]
 
     def _regime_risks(self, layers):
         """Each agent's risk of all of S2 and of its own layers, in every regime."""

@@ -367,7 +367,7 @@ def find_notebook(notebook):
     if len(found) == 1:
         return found[0]
     what = "names several notebooks" if found else "does not exist"
-    names = ", ".join(path.stem for path in found or chapters) or "none is there"
+    names = ", ".join(path.stem for path in found or chapters) or "(none)"
     raise ValueError(f"notebook = {str(notebook)!r} {what}: choose one of {names}")
 
 
@@ -387,7 +387,8 @@ def load_notebook(path):
     """
     try:
         content = json.loads(Path(path).read_text(encoding="utf-8"))
-        if isinstance(content["cells"], list):
+        parts = {"cell_type", "metadata", "source"}
+        if content["nbformat"] == 4 and all(parts <= set(c) for c in content["cells"]):
             return content
     except (OSError, ValueError, KeyError, TypeError):
         pass

@@ -15,13 +15,18 @@ than everything the command line does without them.
 
 import copy
 import html
+import itertools
 import json
 import logging
+import mimetypes
 import os
 import platform
 import re
+import shlex
+import subprocess
 import sys
 import tempfile
+from base64 import b64encode
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, files, version
@@ -38,6 +43,7 @@ from dynpo_lite.companion.parameters import (
 from dynpo_lite.companion.record import GLUE_PREFIX, RECORD_MIME, harvest
 
 VERSIONS = ("numpy", "scipy", "matplotlib", "dynpo-lite")
+TOOLS = ("ipykernel", "matplotlib", "nbconvert", "papermill", "yaml")
 RESULTS = "results.json"
 
 
@@ -144,8 +150,8 @@ class Plan:
     @property
     def command(self):
         """The command line that repeats the run."""
-        changed = [f"-p {name}={value}" for name, value in self.typed.items()]
-        return " ".join(["dynpo run", self.name, *changed])
+        changed = (("-p", f"{name}={value}") for name, value in self.typed.items())
+        return shlex.join(["dynpo", "run", self.name, *itertools.chain(*changed)])
 
 
 class NotebookFailed(RuntimeError):
@@ -242,11 +248,7 @@ def _resolved(name, value):
 
 
 def _require_tools():
-    missing = [
-        name
-        for name in ("ipykernel", "nbconvert", "papermill", "yaml")
-        if find_spec(name) is None
-    ]
+    missing = [name for name in TOOLS if find_spec(name) is None]
     if missing or _mathjax() is None:
         name = missing[0] if missing else "sphinx-mathjax-offline"
         raise ValueError(
@@ -324,7 +326,6 @@ def _run_kernel(plan, source, work, progress):
     """Return the executed notebook; raise `NotebookFailed` on a failing cell."""
     import nbformat
     import papermill
-    from nbclient.exceptions import DeadKernelError
 
     logging.getLogger("papermill").setLevel(logging.ERROR)  # it reads comments as types
     executed = work / "executed.ipynb"
@@ -349,15 +350,15 @@ def _run_kernel(plan, source, work, progress):
             f"{plan.name} failed in cell [{error.exec_count}]: "
             f"{_last_line(error)}; kept as far as it ran: {kept}"
         ) from None
-    except DeadKernelError:
+    except RuntimeError as error:  # of nbclient, about a kernel that is gone
         raise NotebookFailed(
-            f"{plan.name} failed: the kernel died, often for want of memory"
+            f"{plan.name} failed: {' '.join(str(error).split())} (is memory short?)"
         ) from None
     return nbformat.read(executed, as_version=4)
 
 
 def _last_line(error):
-    lines = f"{error.ename}: {error.evalue}".strip().splitlines()
+    lines = f"{error.ename}: {error.evalue}".rstrip(": ").splitlines()
     return lines[0] if len(lines) == 1 else f"{lines[0]} ... {lines[-1]}"
 
 
@@ -380,6 +381,11 @@ def _kernel_of_this_interpreter(work):
 
     class InterpreterKernel(AsyncKernelManager):
         kernel_spec = spec
+
+        async def start_kernel(self, **options):
+            # What the process says besides the outputs is noise when it is stopped.
+            quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+            await super().start_kernel(**options, **quiet)
 
     return InterpreterKernel
 
@@ -451,8 +457,10 @@ def _strict_json(content):
 MATHJAX = "mathjax/tex-svg-full.js"  # the fonts are outlines in it: nothing to fetch
 DROPPED = {"bibliography", "contents", "eval-rst", "glue", "glue:figure", "glue:math"}
 DROPPED |= {"include", "raw", "tableofcontents", "toctree"}
+ADMONITIONS = {"attention", "caution", "danger", "error", "hint", "important", "note"}
+ADMONITIONS |= {"tip", "warning"}
 
-_FENCE = re.compile(r"\s*(:{3,}|`{3,}|~{3,})(?:\{([\w:+-]+)\})?[ \t]*([^`]*)")
+_FENCE = re.compile(r"\s*(:{3,}(?=\{)|`{3,}|~{3,})(?:\{([\w:+-]+)\})?[ \t]*(.*)")
 _OPTION = re.compile(r"\s*:([\w-]+):[ \t]*(.*)")
 _ROLE = re.compile(r"\{([a-zA-Z][\w:+-]*)\}`([^`]+)`")
 _DISPLAY = re.compile(
@@ -463,6 +471,7 @@ _EQUATION_LABEL = re.compile(
     r"\$\$[ \t]*\(([\w:.-]+)\)[ \t]*$|\{math\}[^\n]*\n:label:[ \t]*([\w:.-]+)",
     re.MULTILINE,
 )
+_PICTURE = re.compile(r'(<img[^>]* src=")(?!data:)([^"]*)')
 _FRONT_MATTER = re.compile(r"\A---\n.*?\n---\n", re.DOTALL)
 _COMMENT = re.compile(r"^(?:%.*|\+\+\+.*)\n?", re.MULTILINE)
 _TARGET = re.compile(r"^\(([\w:.-]+)\)=[ \t]*$", re.MULTILINE)
@@ -504,21 +513,54 @@ def render_page(notebook, path, command):
 
     exporter = HTMLExporter(
         template_name="basic",
-        embed_images=True,
         exclude_anchor_links=True,
         exclude_input_prompt=True,
         exclude_output_prompt=True,
     )
-    resources = {"metadata": {"path": str(path.parent)}}
-    body, _ = exporter.from_notebook_node(_presentable(notebook), resources)
+    body, _ = exporter.from_notebook_node(_presentable(notebook))
+    body = _PICTURE.sub(lambda match: _embedded(match, path.parent), body)
     return _PAGE.format(
         title=html.escape(_title(notebook, path.stem)),
         style=_STYLE + _code_style(),
         settings=json.dumps(_mathjax_settings()),
         mathjax=_mathjax().read_text(encoding="utf-8"),
         command=html.escape(command),
-        body=body,
+        body=_linked(_accessible(body)),
     )
+
+
+def _accessible(body):
+    """Let the keyboard reach what may scroll, and no heading of a table be empty."""
+    body = re.sub(r"<(pre|table)\b", r'<\1 tabindex="0"', body)
+    return re.sub(r"<th(?: [^>]*)?></th>", "<td></td>", body)
+
+
+def _linked(body):
+    """Name headings as MyST does, and no two elements alike."""
+    body = re.sub(r"<(h[1-6])>(.*?)</\1>", _named_heading, body, flags=re.S)
+    seen = set()
+
+    def once(match):
+        known = match[1] in seen
+        seen.add(match[1])
+        return "" if known else match[0]
+
+    return re.sub(r' id="([^"]*)"', once, body)
+
+
+def _named_heading(match):
+    text = html.unescape(re.sub(r"<[^>]*>", "", match[2])).lower().strip()
+    name = re.sub(r"[^\w\s-]", "", text).replace(" ", "-")
+    return f'<{match[1]} id="{name}">{match[2]}</{match[1]}>'
+
+
+def _embedded(match, folder):
+    """Return an image tag with the picture inside, if it is a file."""
+    path = folder / match[2]
+    if not os.path.isfile(path):
+        return match[0]
+    kind = mimetypes.guess_type(path)[0]
+    return f"{match[1]}data:{kind};base64,{b64encode(path.read_bytes()).decode()}"
 
 
 def _mathjax():
@@ -535,7 +577,7 @@ def _mathjax_settings():
     """Return MathJax's settings, with the macros of the book."""
     import yaml
 
-    config = notebooks_folder().parent / "_config.yml"
+    config = Path(__file__).parents[2] / "_config.yml"
     book = yaml.safe_load(config.read_text("utf-8")) if config.is_file() else {}
     sphinx = book.get("sphinx", {}).get("config", {})
     macros = sphinx.get("mathjax3_config", {}).get("tex", {}).get("macros", {})
@@ -564,7 +606,17 @@ def _presentable(notebook):
             cell.source = "\n".join(_blocks(lines, names))
         elif cell.cell_type == "code":
             _present_outputs(cell)
+    notebook.cells = [shown for cell in notebook.cells for shown in _anchored(cell)]
     return notebook
+
+
+def _anchored(cell):
+    """Put the link target `checks-lemma-3-11` before a cell tagged with it."""
+    from nbformat.v4 import new_markdown_cell
+
+    names = [tag.replace(":", "-") for tag in _tags(cell) if ":" in tag]
+    anchors = "".join(f'<div id="{html.escape(name)}"></div>' for name in names)
+    return [new_markdown_cell(anchors, id="anchor"), cell] if anchors else [cell]
 
 
 def _tags(cell):
@@ -588,7 +640,7 @@ def _present_outputs(cell):
     from nbformat.v4 import new_output
 
     if "remove-input" in _tags(cell):
-        cell.transient = {"remove_source": True}
+        cell.metadata["transient"] = {"remove_source": True}
     shown = [] if "remove-output" in _tags(cell) else cell.outputs
     words = cell.metadata.get("mystnb", {})
     caption = words.get("figure", {}).get("caption")
@@ -612,7 +664,7 @@ def _blocks(lines, names):
     done, text, start = [], [], 0
     while start < len(lines):
         fence = _FENCE.fullmatch(lines[start])
-        if fence is None:
+        if fence is None or (fence[2] is None and "`" in fence[3]):
             text.append(lines[start])
             start += 1
             continue
@@ -621,7 +673,7 @@ def _blocks(lines, names):
         text = []
         if fence[2]:
             done += _directive(fence[2], fence[3], lines[start + 1 : end], names)
-        elif fence[1][0] != ":":
+        else:
             done += lines[start : end + 1]  # plain code
         start = end + 1
     return done + _inline(text, names)
@@ -660,7 +712,7 @@ def _heading(kind, label, title):
     if kind.startswith("prf:"):
         name = _statement(kind.removeprefix("prf:"), label)
         return f"{name} ({title})" if title else name
-    return title or ("" if ":" in kind else kind.title())
+    return title or (kind.title() if kind in ADMONITIONS else "")
 
 
 def _statement(kind, label):
@@ -673,20 +725,11 @@ def _statement(kind, label):
 def _box(heading, lines, label, folded):
     tag = "details" if folded else "div"
     name = f' id="{html.escape(label)}"' if label else ""
-    head = [f"**{heading}**"] if heading else []
+    head = f"**{heading}**" if heading else ""
     if folded:
-        head = [f"<summary>{html.escape(heading)}</summary>"]
-    return [
-        "",
-        f'<{tag} class="box"{name}>',
-        "",
-        *head,
-        "",
-        *lines,
-        "",
-        f"</{tag}>",
-        "",
-    ]
+        head = f"<summary>{html.escape(heading)}</summary>"
+    opened = ["", f'<{tag} class="box"{name}>', "", head, ""]
+    return [*opened, *lines, "", f"</{tag}>", ""]
 
 
 def _inline(lines, names):
@@ -746,7 +789,12 @@ _PAGE = """<!DOCTYPE html>
 <title>{title}</title>
 <link rel="icon" href="data:,">
 <style>{style}</style>
-<script>MathJax = {settings};</script>
+<script>
+MathJax = {settings};
+MathJax.startup = {{pageReady: () => MathJax.startup.defaultPageReady().then(() =>
+  document.querySelectorAll("mjx-container[display]").forEach(wide =>
+    wide.tabIndex = 0))}};
+</script>
 <script>{mathjax}</script>
 </head>
 <body>
@@ -771,6 +819,8 @@ table { display: block; overflow-x: auto; border-collapse: collapse; margin: 1em
 th, td { padding: 0.25em 0.7em; border-bottom: 1px solid #bbb; }
 .box { border-left: 3px solid #767676; padding: 0.1em 1em; margin: 1em 0; }
 .command { border-bottom: 1px solid #bbb; padding-bottom: 0.5em; }
-mjx-container[display="true"] { overflow-x: auto; overflow-y: hidden; }
+mjx-container[display="true"] { overflow: auto hidden; min-width: 0 !important; }
+mjx-container mjx-assistive-mml { width: 1px !important; }
+mjx-container:not([display]) svg { max-width: 100%; height: auto; }
 summary { cursor: pointer; font-weight: bold; }
 """

@@ -1,0 +1,146 @@
+"""The ledger: what the paper states and prints, and what we found.
+
+One file, ``book/paper_items.yml``, holds a row for each numbered item, each figure
+and each printed number.  Pages, tests and reports read it through this module.
+"""
+
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+STATUSES = ("holds", "holds after repair", "fails as printed")
+LEDGER = Path(__file__).parents[2] / "book" / "paper_items.yml"
+
+
+@dataclass(frozen=True)
+class Item:
+    """A numbered definition or statement of the paper."""
+
+    label: str
+    number: str
+    kind: str
+    title: str
+    page: str
+    functions: tuple
+    test: str
+    status: str
+    sentence: str
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A figure of the paper."""
+
+    label: str
+    number: str
+    page: str
+    title: str
+    verdict: str
+
+
+@dataclass(frozen=True)
+class PrintedNumber:
+    """A number printed in the paper, and ours.
+
+    ``standard_error`` is that of 100,000 samples, the paper's method; None where the
+    paper computes exactly.
+    """
+
+    key: str
+    label: str
+    title: str
+    printed: float
+    ours: float
+    standard_error: float | None
+    verdict: str
+
+    @property
+    def z(self):
+        """How many standard errors the printed number lies above ours."""
+        if self.standard_error is None:
+            return None
+        return (self.printed - self.ours) / self.standard_error
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """All rows; see :func:`load`."""
+
+    items: tuple
+    figures: tuple
+    numbers: tuple
+
+    def printed(self, key):
+        """Return the row of the printed number ``key``.
+
+        Examples
+        --------
+        >>> load().printed("attachment").printed
+        780.0
+        """
+        for row in self.numbers:
+            if row.key == key:
+                return row
+        known = ", ".join(row.key for row in self.numbers)
+        raise ValueError(f"key = {key!r} is no printed number: choose one of {known}")
+
+
+def load(path=LEDGER):
+    """Read the ledger.
+
+    Parameters
+    ----------
+    path : path-like
+        By default the file of the repository this package was installed from.
+
+    Returns
+    -------
+    Ledger
+
+    Raises
+    ------
+    FileNotFoundError
+        If the file is not there; the package is then not installed from its
+        repository.
+    ValueError
+        If a row lacks a field, has an unknown one, or an unknown status.
+
+    Examples
+    --------
+    >>> load().items[0].label
+    'proposition-6-1'
+    """
+    import yaml
+
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"path = {path.name!r}: the ledger is not there; install the package from "
+            "its repository with pip install -e ."
+        )
+    data = yaml.safe_load(path.read_text(encoding="utf-8"))
+    kinds = {"items": Item, "figures": Figure, "numbers": PrintedNumber}
+    if set(data) != set(kinds):
+        raise ValueError(f"{path.name} has the parts {sorted(data)}: {sorted(kinds)}")
+    ledger = Ledger(
+        **{
+            name: tuple(_row(kind, r) for r in data[name])
+            for name, kind in kinds.items()
+        }
+    )
+    for item in ledger.items:
+        if item.status not in STATUSES:
+            raise ValueError(
+                f"{item.label}: status = {item.status!r} is unknown: choose one of "
+                f"{', '.join(STATUSES)}"
+            )
+    return ledger
+
+
+def _row(kind, row):
+    names = {field.name for field in fields(kind)}
+    if set(row) != names:
+        raise ValueError(
+            f"row {row.get('label', row)!r} has the wrong fields: "
+            f"missing {sorted(names - set(row))}, unknown {sorted(set(row) - names)}"
+        )
+    return kind(**{k: tuple(v) if isinstance(v, list) else v for k, v in row.items()})
