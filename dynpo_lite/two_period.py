@@ -28,6 +28,7 @@ from .exponential_pair import ExponentialPair, root
 from .layers import Layer, level_bands, merge
 
 EVERYTHING = (0.0, np.inf)
+NEGLIGIBLE = 1e-9  # thresholds below count as 0 where contracts cannot see S1
 WHOLES = (Layer(*EVERYTHING, (1.0, 0.0)), Layer(*EVERYTHING, (0.0, 1.0)))
 
 
@@ -198,8 +199,12 @@ class TwoPeriodExample:
     def _conditional_layers(self):
         # agent lo turns pessimistic first, agent hi second
         lo, hi = (0, 1) if self.thresholds[0] <= self.thresholds[1] else (1, 0)
-        level_lo, level_hi = self.levels[lo], self.levels[hi]
+        level_lo, level_hi = (
+            self.levels[i] if _log_tail(self.levels[i]) > 0 else 0.0 for i in (lo, hi)
+        )
         q_lo, q_hi = self.losses.s1_quantile([self.thresholds[lo], self.thresholds[hi]])
+        if q_hi < NEGLIGIBLE * self.mean:
+            q_lo = q_hi = 0.0
         tie, owner = (0.5, 0.5), {0: (1.0, 0.0), 1: (0.0, 1.0)}
         if q_hi == np.inf:
             level_hi = 0.0  # the second agent never turns pessimistic
@@ -270,6 +275,7 @@ class TwoPeriodExample:
         :math:`e^{-x/s}`, :math:`s \le q_h`, so :math:`A' \le -A/q_h`; and
         :math:`\psi = \varphi_{a_h} - \varphi_{a_l}` has :math:`\psi' \ge -\psi`, so
         :math:`B' > -B/q_h`.  Hence A/B falls strictly and there is one root.
+        Thresholds below 1e-9 count as 0 in this reading.
 
         References
         ----------

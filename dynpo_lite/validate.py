@@ -46,7 +46,7 @@ def number(name, value, low=-math.inf, high=math.inf, *, closed="both", cure=Non
     left = "[" if closed in ("both", "left") and math.isfinite(low) else "("
     right = "]" if closed in ("both", "right") and math.isfinite(high) else ")"
     domain = f"{left}{low:g}, {high:g}{right}"
-    if isinstance(value, (bool, np.bool_)) or not np.isscalar(value):
+    if isinstance(value, (bool, np.bool_, str, bytes)) or not np.isscalar(value):
         raise TypeError(f"{name} = {value!r} is not a number: give a real number")
     try:
         result = float(value)

@@ -82,42 +82,39 @@ def nested_risk(parent, probability, losses, risk_at):
     return [value(v) for v in range(len(parent))]
 
 
-def law_risk(tail, k, low, middle, high=None):
-    r"""Integrate the definition in 30 digits, panel by panel.
+def law_risk(tail, k, low, middle, high):
+    r"""Integrate the definition with 30 digits, panel by panel.
 
-    ``tail`` is the survival function, ``middle`` an ascending list of points at which
-    the pieces meet.  Beyond its ends panels double in width until they add nothing.
+    ``tail`` is the survival function; ``middle`` lists ascending points inside the
+    support, among them all kinks.  Beyond its ends the panels double in width or,
+    towards a finite end of the support, halve, until they add nothing.
     """
+
+    def panels(start, end):
+        width, at = mpmath.mpf(1) / 2 if end is None else (end - start) / 2, start
+        sign = 1 if start == middle[-1] else -1
+        while True:
+            to = at + (sign * width if end is None else width)
+            yield sorted((at, to))
+            at, width = to, 2 * width if end is None else width / 2
+
+    def over(f, pieces):
+        total = mpmath.mpf(0)
+        for piece in pieces:
+            part = mpmath.quad(f, piece, method="gauss-legendre")
+            total += part
+            if abs(part) <= mpmath.mpf(10) ** -16 * abs(total):
+                break
+        return total
+
     with mpmath.workdps(30):
-        base = mpmath.mpf(middle[0])
-
-        def panels(start, sign, stop):
-            width, at = mpmath.mpf(1) / 2, mpmath.mpf(start)
-            while stop is None or sign * (stop - at) > 0:
-                to = at + sign * width
-                if stop is not None and sign * (stop - to) < 0:
-                    to = mpmath.mpf(stop)
-                yield (at, to) if sign > 0 else (to, at)
-                at, width = to, 2 * width
-
-        def add(f, pieces):
-            total = mpmath.mpf(0)
-            for a, b in pieces:
-                piece = mpmath.quad(f, [a, b], method="gauss-legendre")
-                total += piece
-                if abs(piece) <= mpmath.mpf(10) ** -17 * abs(total):
-                    break
-            return total
-
-        inner = sum(
-            mpmath.quad(lambda x: k(tail(x)), [a, b], method="gauss-legendre")
-            for a, b in itertools.pairwise(middle)
+        middle = [mpmath.mpf(x) for x in middle]
+        within = sum(
+            over(lambda x: k(tail(x)), [p]) for p in itertools.pairwise(middle)
         )
-        above = add(lambda x: k(tail(x)), panels(middle[-1], 1, high))
-        below = 0
-        if low is None or low < middle[0]:
-            below = add(lambda x: 1 - k(tail(x)), panels(middle[0], -1, low))
-        return float(base + inner + above - below)
+        above = over(lambda x: k(tail(x)), panels(middle[-1], high))
+        below = over(lambda x: 1 - k(tail(x)), panels(middle[0], low))
+        return float(middle[0] + within + above - below)
 
 
 # optimal sharing ------------------------------------------------------------------

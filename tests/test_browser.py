@@ -23,8 +23,8 @@ FAULTS = {
     "<img src='image.svg'>": "image without alt text",
     "<p id='same'>a</p><p id='same'>b</p>": "repeated id: same",
     "<h1>Another</h1>": "2 h1 headings",
-    "<div style='width: 2000px'>wide</div>": "page scrolls sideways",
-    "<b style='margin-left: 1500px'>x</b>": "wider than the screen: b",
+    "<div style='width: 3000px'>wide</div>": "page scrolls sideways",
+    "<b style='margin-left: 2500px'>x</b>": "wider than the screen: b",
     r"<span class='math'>\(x\)</span>": "raw TeX",
     "<p>see {ref}`there`</p>": "raw markup",
     "<p style='color: #ddd'>pale</p>": "axe color-contrast",
@@ -54,7 +54,7 @@ def report(tmp_path_factory):
         )
         checker = browser.Checker(chromium, base, browser.axe_script(), html / "shots")
         for page in ["other.html", *pages]:
-            found = checker.check_view(page, 390, "light")
+            found = checker.check_view(page, 1280, "light")
             checker.findings[page] = browser.Counter(found)
         checker.check_links(html)
         chromium.close()

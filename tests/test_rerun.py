@@ -623,7 +623,7 @@ def test_a_folder_in_the_place_of_a_file_is_refused(chapter, tmp_path, no_kernel
 
 
 def test_missing_tools_are_named(chapter, tmp_path, monkeypatch, no_kernel):
-    monkeypatch.setattr(rerun, "_mathjax", lambda: None)
+    monkeypatch.setattr(rerun, "mathjax_file", lambda: None)
     with pytest.raises(ValueError, match=r"needs sphinx-mathjax-offline: install it w"):
         rerun.run_notebook(chapter, {}, tmp_path / "out")
     assert not (tmp_path / "out").exists()
