@@ -19,7 +19,7 @@ STYLE = {
     "axes.spines.right": False,
     "axes.spines.top": False,
     "axes.titlesize": 11,
-    "figure.dpi": 130,
+    "figure.dpi": 150,
     "figure.facecolor": "white",
     "figure.figsize": (4.9, 3.4),
     "figure.constrained_layout.use": True,
@@ -29,6 +29,25 @@ STYLE = {
     "lines.linewidth": 2,
     "savefig.facecolor": "white",
 }
+
+
+def show():
+    """Display the current figure in a notebook and close it.
+
+    The picture is a PNG with 64 colours: a third of the usual size, and enough for
+    lines and letters.
+    """
+    import io
+
+    from IPython.display import Image, display
+    from PIL import Image as Pixels
+
+    figure, full, small = plt.gcf(), io.BytesIO(), io.BytesIO()
+    figure.savefig(full, dpi=STYLE["figure.dpi"])
+    picture = Pixels.open(full).convert("RGB")
+    picture.quantize(64, dither=Pixels.Dither.NONE).save(small, "png", optimize=True)
+    plt.close(figure)
+    display(Image(small.getvalue()))
 
 
 def _axes(rows=1, height=None):

@@ -1,0 +1,128 @@
+"""The ledger agrees with the package, the notebooks and the tests it names."""
+
+import ast
+import re
+from pathlib import Path
+
+import nbformat
+import numpy as np
+import pytest
+import yaml
+
+import dynpo_lite as dp
+from dynpo_lite.companion import ledger
+
+ROOT = Path(__file__).resolve().parents[1]
+LEDGER = ledger.load()
+PAGES = {
+    f"notebooks/{path.stem}": nbformat.read(path, as_version=4)
+    for path in sorted((ROOT / "notebooks").glob("*.ipynb"))
+}
+
+
+def cell_tags(page):
+    """Return the tags of all cells of a page."""
+    return [tag for cell in PAGES[page].cells for tag in cell.metadata.get("tags", [])]
+
+
+def test_printed_numbers_are_recomputed():
+    example = dp.TwoPeriodExample()
+    middles = example.losses.s1_quantile([0.1, 0.4, 0.8])
+    totals = example.total_risk_to_go(middles)
+    (d,) = example.attachments()
+    ours = {
+        "crossing_level": float(example.losses.s2_tail(d)),
+        "attachment": d,
+        "total_low": totals[0],
+        "total_middle": totals[1],
+        "total_high": totals[2],
+    }
+    assert {row.key for row in LEDGER.numbers} == set(ours)
+    for row in LEDGER.numbers:
+        assert row.ours == pytest.approx(ours[row.key], rel=1e-12), row.key
+
+
+def test_standard_errors_are_the_sampled_ones():
+    samples = [dp.TwoPeriodExample().simulate(100_000, seed) for seed in range(8)]
+    names = ("total_low", "total_middle", "total_high")
+    found = {
+        name: [s.total_risk_to_go_marginal[j].standard_error for s in samples]
+        for j, name in enumerate(names)
+    }
+    found["attachment"] = [s.attachments_marginal[0].standard_error for s in samples]
+    for key, values in found.items():
+        claimed = LEDGER.printed(key).standard_error
+        assert np.mean(values) == pytest.approx(claimed, rel=0.05), key
+
+
+def test_verdicts_follow_from_the_figures():
+    for row in LEDGER.numbers:
+        if row.printed == pytest.approx(row.ours, rel=1e-12):
+            assert row.verdict == "exact"
+        else:
+            assert abs(row.z) < 2
+            assert row.verdict == "agrees within the sampling error"
+
+
+@pytest.mark.parametrize("item", LEDGER.items, ids=lambda item: item.label)
+def test_items_have_a_statement_a_check_a_break_and_a_test(item):
+    tags = cell_tags(item.page)
+    assert tags.count(f"checks:{item.label}") == 1
+    assert tags.count(f"breaks:{item.label}") == 1
+    text = "".join(
+        c.source for c in PAGES[item.page].cells if c.cell_type == "markdown"
+    )
+    assert len(re.findall(rf":label: {item.label}\n", text)) == 1
+    assert item.label == f"{item.kind}-{item.number.lower().replace('.', '-')}"
+    file, name = item.test.split("::")
+    tree = ast.parse((ROOT / file).read_text())
+    assert name in {n.name for n in tree.body if isinstance(n, ast.FunctionDef)}
+    for function in item.functions:
+        target = dp
+        for part in function.split("."):
+            target = getattr(target, part)
+        assert callable(target)
+
+
+def test_every_tag_is_in_the_ledger_and_every_row_has_its_tag():
+    known = {row.label for part in vars(LEDGER).values() for row in part}
+    used = {
+        tag.split(":")[1]
+        for page in PAGES
+        for tag in cell_tags(page)
+        if tag.startswith(("checks:", "breaks:"))
+    }
+    assert used == known
+    for row in LEDGER.figures:
+        assert cell_tags(row.page).count(f"checks:{row.label}") == 1
+
+
+def test_status_words_on_the_pages_are_those_of_the_ledger():
+    for item in LEDGER.items:
+        text = "".join(c.source for c in PAGES[item.page].cells)
+        assert f"**Status: {item.status}.**" in text
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda d: d.pop("figures"), "has the parts"),
+        (lambda d: d["items"][0].pop("status"), r"missing \['status'\]"),
+        (lambda d: d["items"][0].update(colour="red"), r"unknown \['colour'\]"),
+        (lambda d: d["items"][0].update(status="fine"), "status = 'fine' is unknown"),
+    ],
+)
+def test_a_malformed_ledger_is_refused(tmp_path, change, message):
+    data = yaml.safe_load(ledger.LEDGER.read_text())
+    change(data)
+    path = tmp_path / "items.yml"
+    path.write_text(yaml.safe_dump(data))
+    with pytest.raises(ValueError, match=message):
+        ledger.load(path)
+
+
+def test_a_missing_ledger_or_number_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match="the ledger is not there"):
+        ledger.load(tmp_path / "none.yml")
+    with pytest.raises(ValueError, match="'nothing' is no printed number: choose"):
+        LEDGER.printed("nothing")

@@ -1,0 +1,264 @@
+"""The chapters with other parameters, and gates that can fail.
+
+Every conclusion of a chapter is an assert in one of its cells, so a rerun that ends has
+drawn the same conclusions again.
+"""
+
+import json
+import shutil
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import nbformat
+import pytest
+
+import dynpo_lite as dp
+from dynpo_lite.companion import parameters, record
+
+ROOT = Path(__file__).resolve().parents[1]
+TWO_PERIODS = "06_two_period_example"
+MYOPIC = "07_myopic_versus_dynamic"
+FEW = {"n_samples": 4000}
+
+# one change for each parameter; some number must move
+CHANGES = {
+    "mean": 150.0,
+    "agent1_threshold": 0.3,
+    "agent1_level": 0.85,
+    "agent2_threshold": 0.7,
+    "agent2_level": 0.98,
+    "agent1_level_time0": 0.8,
+    "agent2_level_time0": 0.1,
+    "n_samples": 5000,
+    "seed": 2,
+    "w1": 0.4,
+}
+SWAPPED = {
+    "agent1_threshold": 0.6,
+    "agent1_level": 0.99,
+    "agent2_threshold": 0.2,
+    "agent2_level": 0.9,
+    "agent1_level_time0": 0.0,
+    "agent2_level_time0": 0.9,
+}
+SETS = [
+    {},
+    SWAPPED | {"mean": 3.5, "seed": 7, "n_samples": 100},
+    {"agent1_threshold": 0.6, "seed": 3},  # equal thresholds
+    {"agent1_threshold": 0.0, "agent2_threshold": 0.0},
+    {
+        "agent1_level": 0.5,
+        "agent2_level": 0.6,
+        "agent1_threshold": 0.1,
+        "agent2_threshold": 0.9,
+        "n_samples": 20000,
+    },
+    {"agent2_level": 0.0, "agent1_level_time0": 0.5, "agent2_level_time0": 0.5},
+]
+
+
+def cells_with(notebook, values):
+    """Return the source of all code cells, the parameters replaced."""
+    path = parameters.find_notebook(notebook)
+    checked = parameters.check_parameters(notebook, values)
+    lines = "\n".join(f"{name} = {value!r}" for name, value in checked.items())
+    for cell in nbformat.read(path, as_version=4).cells:
+        if cell.cell_type == "code":
+            yield (
+                lines if "parameters" in cell.metadata.get("tags", []) else cell.source
+            )
+
+
+def run(notebook, values):
+    """Run a chapter's cells in this process; return what it records."""
+    import matplotlib.pyplot as plt
+
+    results = {}
+
+    def keep(name, value, digits=12):
+        results[name] = record._rounded(name, value, digits)
+
+    namespace = {}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(dp, "record", keep, raising=False)
+        for source in cells_with(notebook, FEW | values):
+            exec(compile(source, notebook, "exec"), namespace)
+    plt.close("all")
+    return results
+
+
+@pytest.fixture(autouse=True)
+def quiet(monkeypatch):
+    """Figures are drawn and dropped."""
+    import matplotlib
+
+    matplotlib.use("agg")
+    monkeypatch.setattr("matplotlib.pyplot.show", lambda: None)
+    monkeypatch.setattr("IPython.display.display", lambda *args, **kwargs: None)
+
+
+@pytest.mark.parametrize("values", SETS, ids=lambda v: ",".join(v) or "defaults")
+@pytest.mark.parametrize("notebook", [TWO_PERIODS, MYOPIC])
+def test_conclusions_hold_with_other_parameters(notebook, values):
+    results = run(notebook, values)
+    example = dp.TwoPeriodExample(
+        **{k: v for k, v in values.items() if k in vars(dp.TwoPeriodExample())}
+    )
+    assert results["attachments_marginal"] == pytest.approx(
+        example.attachments().tolist(), rel=1e-11
+    )
+
+
+def test_swapping_the_agents_swaps_the_answer():
+    one, two = run(TWO_PERIODS, {}), run(TWO_PERIODS, SWAPPED)
+    assert one["attachments_marginal"] == two["attachments_marginal"]
+    assert one["time0_assessments"] == two["time0_assessments"][::-1]
+
+
+@pytest.mark.parametrize("notebook", [TWO_PERIODS, MYOPIC])
+def test_every_parameter_changes_some_number(notebook):
+    declared = parameters.read_parameters(parameters.find_notebook(notebook))
+    names = [p.name for p in declared]
+    base = run(notebook, {})
+    for name in names:
+        assert run(notebook, {name: CHANGES[name]}) != base, name
+
+
+def test_results_hold_what_is_promised():
+    promised = {
+        "attachments_marginal",
+        "total_risk_to_go_marginal",
+        "expected_total_risk_to_go_marginal",
+        "expected_total_risk_to_go_conditional",
+        "expected_total_risk_to_go_deterministic",
+        "time0_total_risk_marginal",
+        "time0_assessments",
+    }
+    path = parameters.find_notebook(TWO_PERIODS)
+    stored = record.harvest(json.loads(path.read_text()))
+    assert promised <= set(stored)
+    assert stored["attachments_marginal"] == [776.613476187]
+    assert stored["total_risk_to_go_marginal"] == [200.0, 461.371343093, 1067.02607962]
+    assert "776.6134761866" in path.read_text()
+
+
+# the whole way, in kernels ----------------------------------------------------------
+
+
+def test_reruns_in_kernels(tmp_path):
+    calls = [
+        ("06", {}),
+        ("07", {"w1": "0.2", "agent2_level": "0.95", "seed": "5"}),
+        ("07", {"mean": "50", "agent1_threshold": "0.1", "n_samples": "20000"}),
+    ]
+
+    def one(number):
+        notebook, values = calls[number]
+        folder = tmp_path / str(number)
+        options = [x for k, v in values.items() for x in ("-p", f"{k}={v}")]
+        command = [sys.executable, "-m", "dynpo_lite.companion.cli", "run", notebook]
+        done = subprocess.run(
+            [*command, *options, "-o", folder],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return json.loads((folder / "results.json").read_text())
+
+    with ThreadPoolExecutor(2) as pool:
+        defaults, fifth, small = pool.map(one, range(3))
+    stored = json.loads(parameters.find_notebook(TWO_PERIODS).read_text())
+    assert defaults["results"] == record.harvest(stored)  # the committed outputs
+    assert fifth["parameters"]["w1"] == 0.2
+    assert fifth["results"]["endowment_range"][0] > 0.2
+    assert small["results"]["attachments_marginal"] == pytest.approx(
+        dp.TwoPeriodExample(mean=50, agent1_threshold=0.1).attachments().tolist(),
+        rel=1e-11,
+    )
+
+
+# seeded faults ------------------------------------------------------------------------
+
+
+def nbval(folder):
+    """Compare the notebooks of a folder the way `make test` does."""
+    options = "-o addopts= -p no:cacheprovider -q --nbval --nbval-current-env"
+    return subprocess.run(
+        [sys.executable, "-m", "pytest", *options.split(), "--rootdir", folder, folder],
+        capture_output=True,
+        text=True,
+        cwd=folder,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("776.6134761866", "776.6134761867"),  # a digit in a stored output
+        ("461.371343093", "461.371343092"),
+    ],
+)
+def test_a_changed_digit_turns_nbval_red(tmp_path, old, new):
+    text = parameters.find_notebook(TWO_PERIODS).read_text()
+    assert old in text
+    (tmp_path / "copy.ipynb").write_text(text.replace(old, new))
+    done = nbval(tmp_path)
+    assert done.returncode == 1, done.stdout[-2000:]
+    assert old in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("target", "wrong", "notebook"),
+    [
+        ("s2_tail", lambda self, x: 0.99 * TAIL(self, x), TWO_PERIODS),
+        ("s2_stop_loss", lambda self, x: 1.01 * STOP_LOSS(self, x), TWO_PERIODS),
+        ("s1_beyond", lambda self, p: 1.01 * BEYOND(self, p), MYOPIC),
+    ],
+)
+def test_a_wrong_formula_turns_a_chapter_red(
+    monkeypatch, target, wrong, notebook
+):
+    monkeypatch.setattr(dp.exponential_pair.ExponentialPair, target, wrong)
+    with pytest.raises(AssertionError):
+        run(notebook, {"n_samples": 100_000})
+
+
+PAIR = dp.exponential_pair.ExponentialPair
+TAIL, STOP_LOSS, BEYOND = PAIR.s2_tail, PAIR.s2_stop_loss, PAIR.s1_beyond
+
+
+def wrong_attachment(self, law="marginal", retention=None):
+    return [780.0] if law == "marginal" else []
+
+
+@pytest.mark.parametrize(
+    ("name", "wrong"),
+    [
+        ("attachments", wrong_attachment),
+        (
+            "layers",
+            lambda self, law="marginal", attachment=None: (
+                dp.Layer(0.0, float("inf"), (1.0, 0.0)),
+            ),
+        ),
+        ("time0_total_risk", lambda self, *a, **k: max(ASSESSMENTS(self, *a, **k))),
+        ("premium_interval", lambda self, w1, attachment=None: (w1, w1)),
+    ],
+)
+def test_a_wrong_method_turns_a_chapter_red(monkeypatch, name, wrong):
+    monkeypatch.setattr(dp.TwoPeriodExample, name, wrong)
+    with pytest.raises(AssertionError):
+        _ = [run(notebook, {}) for notebook in (TWO_PERIODS, MYOPIC)]
+
+
+ASSESSMENTS = dp.TwoPeriodExample.time0_assessments
+
+
+def test_a_copy_without_faults_passes_nbval(tmp_path):
+    shutil.copy(parameters.find_notebook(TWO_PERIODS), tmp_path / "copy.ipynb")
+    done = nbval(tmp_path)
+    assert done.returncode == 0, done.stdout[-2000:]
