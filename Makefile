@@ -36,6 +36,7 @@ browser: env
 
 refresh: env
 	@$(venv) tools/build_book.py --refresh
+	@$(venv) tools/key_figure.py
 
 bench:
 	$(python) benchmarks/run.py

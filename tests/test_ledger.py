@@ -126,3 +126,12 @@ def test_a_missing_ledger_or_number_is_named(tmp_path):
         ledger.load(tmp_path / "none.yml")
     with pytest.raises(ValueError, match="'nothing' is no printed number: choose"):
         LEDGER.printed("nothing")
+
+
+def test_the_picture_of_the_readme_is_the_stored_one(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "tools"))
+    import key_figure
+
+    assert key_figure.PICTURE.read_bytes() == key_figure.picture()
+    place = key_figure.PICTURE.relative_to(ROOT).as_posix()
+    assert f"]({place})" in (ROOT / "README.md").read_text()
