@@ -4,8 +4,8 @@
     run.py --quick  small sizes: seconds, no verdicts where the size matters
     run.py --large  also 100 million samples: 3 GB of memory
 
-Makes the environment .venv-bench out of benchmarks/requirements.txt when needed. Runs on
-the standard library of the system's Python.
+Makes the environment .venv-bench out of benchmarks/requirements.txt when needed. Runs
+on the standard library of the system's Python.
 """
 
 import argparse

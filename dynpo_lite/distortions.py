@@ -33,6 +33,11 @@ class Distortion:
     breakpoints = None
     jump = 0.0
 
+    @property
+    def kinks(self):
+        """All levels in (0, 1) known to be no smooth points, for integration."""
+        return np.empty(0) if self.breakpoints is None else self.breakpoints
+
     def __call__(self, s):
         """Return ``k(s)``; ``s`` any shape, probabilities in [0, 1]."""
         s = np.asarray(s, dtype=float)
@@ -311,9 +316,13 @@ class _Combination(Distortion):
             )
         object.__setattr__(self, "distortions", tuple(map(as_distortion, parts)))
 
-    def _kinks(self):
-        kinks = [d.breakpoints for d in self.distortions]
-        return None if any(b is None for b in kinks) else np.unique(np.hstack(kinks))
+    @property
+    def kinks(self):
+        return np.unique(np.hstack([d.kinks for d in self.distortions]))
+
+    @property
+    def _linear(self):
+        return all(d.breakpoints is not None for d in self.distortions)
 
 
 @dataclass(frozen=True, eq=False)
@@ -350,7 +359,7 @@ class Mixture(_Combination):
 
     @property
     def breakpoints(self):
-        return self._kinks()
+        return self.kinks if self._linear else None
 
     def _each(self, value):
         return [w * value(d) for w, d in zip(self.weights, self.distortions)]
@@ -378,10 +387,9 @@ class Minimum(_Combination):
 
     @property
     def breakpoints(self):
-        kinks = self._kinks()
-        if kinks is None:
+        if not self._linear:
             return None
-        return np.union1d(kinks, linear_crossings(self.distortions))
+        return np.union1d(self.kinks, linear_crossings(self.distortions))
 
     @property
     def jump(self):

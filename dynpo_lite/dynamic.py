@@ -52,7 +52,9 @@ def risk_to_go(tree, losses, measure):
     >>> risk_to_go(tree, [0, 0, 1, 0, 1, 0, 1], ExpectedShortfall(0.5)).tolist()
     [2.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0]
     """
-    losses = validate.finite_array("losses", losses, shape=(tree.n_nodes,))
+    losses = validate.real_array("losses", losses, shape=(tree.n_nodes,)).copy()
+    losses[0] = 0.0  # ignored, whatever stands there
+    validate.finite_array("losses", losses)
     at_node = node_measures(tree, measure)
     result = np.zeros(tree.n_nodes)
     for t in range(tree.horizon - 1, -1, -1):

@@ -10,11 +10,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from . import validate
 from .distortions import Minimum, as_distortion, linear_crossings
-from .measures import BLOCK, Supremum, choquet, is_frozen
+from .measures import BLOCK, Supremum, choquet, is_frozen, survival_levels
 
 TIE_TOL = 1e-12  # distorted tails closer than this, relatively, tie
-FEW = 1 << 14  # samples up to which every survival level is looked at
+FEW = 1 << 14  # samples up to which every survival level is compared
 
 
 @dataclass(frozen=True)
@@ -60,16 +61,20 @@ class SharedLoss:
     sure : float
         What is certain, the essential infimum: shared equally.  Where it is -inf,
         nobody carries anything at a loss of 0 instead.
+    n_agents : int
+        How many agents share.
     """
 
     value: float
     layers: tuple
     allocation: np.ndarray | None
     sure: float
+    n_agents: int
 
     def retention(self, x):
         """Return the shares of losses ``x``, shape (n_agents,) + shape of x."""
-        return retained(self.layers, np.asarray(x, dtype=float), self.sure)
+        x = validate.finite_array("x", x)
+        return retained(self.layers, x, self.sure, self.n_agents)
 
 
 def share_layers(x, measures, weights=None):
@@ -101,9 +106,11 @@ def share_layers(x, measures, weights=None):
     -----
     Agents tie where their distorted tails agree up to 1e-12, relatively; ties and the
     sure part are shared equally.  The value is unique, the layers only up to ties.
-    Crossings of piecewise linear distortions are exact.  Those of smooth ones are
-    found on about 9,000 survival levels, and on every level of up to 16,384 samples,
-    and then refined; two crossings between neighbouring levels go unseen.
+    Weighted samples, and up to 16,384 others, are compared at every survival level.
+    Otherwise the levels at which the order changes are found first: exactly for
+    piecewise linear distortions, for smooth ones on about 9,000 levels, then refined;
+    two crossings between neighbouring levels go unseen, and a tie at a single level
+    is not told.
 
     References
     ----------
@@ -121,18 +128,71 @@ def share_layers(x, measures, weights=None):
     """
     agents = _agents(measures)
     value = choquet(x, Minimum(agents), weights)
+    n = len(agents)
     if is_frozen(x):
         low, high = (float(end) for end in x.support())
-        layers = _layers(level_bands(agents), x.isf, low, high)
-        return SharedLoss(value, layers, None, low)
+        layers = _layers(*level_bands(agents), x.isf, low, high)
+        return SharedLoss(value, layers, None, low, n)
     x = np.asarray(x, dtype=float)
-    low, high = float(x.min()), float(x.max())
-    isf, levels = _sample_quantile(x, weights)
-    layers = _layers(level_bands(agents, levels), isf, low, high)
-    return SharedLoss(value, layers, retained(layers, x, low, len(agents)), low)
+    if weights is not None or len(x) <= FEW:
+        sure, layers = _layers_of_every_level(x, agents, weights)
+    else:
+        sure, high = float(x.min()), float(x.max())
+        layers = _layers(*level_bands(agents), _upper_quantile(x), sure, high)
+    return SharedLoss(value, layers, retained(layers, x, sure, n), sure, n)
 
 
-def retained(layers, x, sure, n_agents=None):
+def _layers_of_every_level(x, agents, weights):
+    """Compare the distorted tails between all neighbouring samples."""
+    if weights is None:
+        order, level = np.argsort(-x), np.arange(1, len(x) + 1) / len(x)
+    else:
+        weights = np.asarray(weights, dtype=float)
+        order, level = survival_levels(x, weights / weights.sum())
+    x = x[order][::-1]
+    k = np.array([agent._k(level[-2::-1]) for agent in agents])
+    return float(x[0]), stack(x, equal_shares(k).T)
+
+
+def _upper_quantile(x):
+    """Return the function u -> inf{y : P(X > y) <= u} of equally likely samples."""
+    n = len(x)
+
+    def isf(u):
+        at = np.clip(n - 1 - np.floor(u * n + 1e-9).astype(np.int64), 0, n - 1)
+        return np.partition(x, np.unique(at))[at]
+
+    return isf
+
+
+def stack(ends, shares):
+    """Return adjacent layers, empty ones dropped and equal neighbours joined.
+
+    Parameters
+    ----------
+    ends : ndarray of shape (m + 1,)
+        Ascending levels of the loss.
+    shares : ndarray of shape (m, n_agents)
+
+    Returns
+    -------
+    tuple of Layer
+    """
+    ends, shares = np.asarray(ends), np.asarray(shares)
+    wide = ends[1:] > ends[:-1]
+    low, high, shares = ends[:-1][wide], ends[1:][wide], shares[wide]
+    if not len(low):
+        return ()
+    new = np.append(True, (shares[1:] != shares[:-1]).any(axis=1))
+    first = np.flatnonzero(new)
+    last = np.append(first[1:], len(low)) - 1
+    return tuple(
+        Layer(float(low[i]), float(high[j]), tuple(shares[i].tolist()))
+        for i, j in zip(first, last, strict=True)
+    )
+
+
+def retained(layers, x, sure, n_agents):
     """Return what each agent carries of losses ``x``, block by block.
 
     Parameters
@@ -142,28 +202,29 @@ def retained(layers, x, sure, n_agents=None):
     x : ndarray
     sure : float
         The level up to which the agents share equally.
-    n_agents : int, optional
-        Needed only where there is no layer.
+    n_agents : int
 
     Returns
     -------
     ndarray of shape (n_agents,) + x.shape, summing to ``x`` over agents.
     """
-    n = len(layers[0].shares) if layers else n_agents
     flat = x.ravel()
-    result = np.empty((n, flat.size))
+    result = np.empty((n_agents, flat.size))
     scratch = np.empty(min(BLOCK, flat.size))
     for start in range(0, flat.size, BLOCK):
         block = flat[start : start + BLOCK]
         rows = result[:, start : start + BLOCK]
         part = scratch[: block.size]
         _fill(rows, block, part, layers, sure)
-    return result.reshape((n, *x.shape))
+    return result.reshape((n_agents, *x.shape))
 
 
 def _fill(rows, block, part, layers, sure):
     n = len(rows)
     bounded = sure > -np.inf
+    if not layers:  # a constant loss: equal shares, whatever is asked
+        rows[:] = block / n
+        return
     rows[:] = np.minimum(block, sure) / n if bounded else 0.0
     for j, layer in enumerate(layers):
         low = layer.attachment
@@ -191,59 +252,19 @@ def _agents(measures):
     return [as_distortion(measure) for measure in agents]
 
 
-def _sample_quantile(x, weights):
-    """Return the function u -> inf{y : P(X > y) <= u} and the levels to look at."""
-    n = len(x)
-    if weights is None:
-
-        def isf(u):
-            at = np.clip(n - 1 - np.floor(u * n + 1e-9).astype(np.int64), 0, n - 1)
-            return np.partition(x, np.unique(at))[at]
-
-        return isf, np.arange(1, n) / n if n <= FEW else np.empty(0)
-    order = np.argsort(x, kind="stable")
-    above = 1.0 - np.cumsum(np.asarray(weights, dtype=float)[order])
-
-    def weighted_isf(u):
-        at = np.searchsorted(-above, -u - 1e-14)
-        return x[order[np.clip(at, 0, n - 1)]]
-
-    return weighted_isf, above[(above > 0) & (above < 1)] if n <= FEW else np.empty(0)
-
-
-def _layers(bands, isf, low, high):
+def _layers(edges, shares, isf, low, high):
     """Turn bands of survival levels, from 1 downwards, into layers of the loss."""
-    edges, shares = bands
     inner = np.asarray(isf(edges[1:-1]), dtype=float) if len(edges) > 2 else []
-    ends = np.clip(np.hstack([low, inner, high]), low, high)
-    return merge(
-        Layer(float(a), float(b), tuple(s.tolist()))
-        for a, b, s in zip(ends[:-1], ends[1:], shares, strict=True)
-    )
+    return stack(np.clip(np.hstack([low, inner, high]), low, high), shares)
 
 
-def merge(layers):
-    """Drop empty layers and join neighbours with equal shares."""
-    kept = []
-    for layer in layers:
-        if not layer.attachment < layer.exhaustion:
-            continue
-        if kept and kept[-1].shares == layer.shares:
-            layer = Layer(kept.pop().attachment, layer.exhaustion, layer.shares)
-        kept.append(layer)
-    return tuple(kept)
-
-
-def level_bands(distortions, levels=()):
+def level_bands(distortions):
     """Return the bands of survival levels on which the same agents are cheapest.
 
     Parameters
     ----------
     distortions : sequence of Distortion
         One for each agent.
-    levels : array_like, optional
-        Survival levels that must be looked at, besides a standard grid; they matter
-        only where some distortion is smooth.
 
     Returns
     -------
@@ -264,7 +285,7 @@ def level_bands(distortions, levels=()):
         kinks = [k.breakpoints for k in distortions]
         inner = np.unique(np.hstack([*kinks, linear_crossings(distortions)]))
     else:
-        inner = _smooth_changes(distortions, levels)
+        inner = _smooth_changes(distortions)
     edges = np.hstack([1.0, inner[::-1], 0.0])
     shares = equal_shares(
         np.array([k._k((edges[:-1] + edges[1:]) / 2) for k in distortions])
@@ -285,15 +306,12 @@ def equal_shares(k):
     return ties / ties.sum(axis=0)
 
 
-def _smooth_changes(distortions, levels):
+def _smooth_changes(distortions):
     """Return the levels at which the set of cheapest agents changes."""
     from scipy.special import expit
 
-    kinks = [k.breakpoints for k in distortions if k.breakpoints is not None]
-    grid = np.hstack(
-        [np.geomspace(1e-300, 1e-17, 600), expit(np.linspace(-39, 36, 8192)), levels]
-    )
-    s = np.unique(np.hstack([grid, *kinks]))
+    grid = [np.geomspace(1e-300, 1e-17, 600), expit(np.linspace(-39, 36, 8192))]
+    s = np.unique(np.hstack([*grid, *(k.kinks for k in distortions)]))
     s = s[(s > 0) & (s < 1)]
     ties = cheapest(np.array([k._k(s) for k in distortions]))
     changed = np.flatnonzero((ties[:, :-1] != ties[:, 1:]).any(axis=0))

@@ -83,8 +83,7 @@ class ScenarioTree:
             ("probability", probability),
             ("stage", stage),
         ):
-            value.setflags(write=False)
-            object.__setattr__(self, name, value)
+            object.__setattr__(self, name, _frozen(value))
         childless = np.ones(len(parent), dtype=bool)
         childless[parent[1:]] = False
         early = np.flatnonzero(childless & (stage < stage[-1]))
@@ -108,12 +107,12 @@ class ScenarioTree:
     @cached_property
     def first(self):
         """Where each stage begins; the nodes of stage t are first[t]:first[t + 1]."""
-        return np.searchsorted(self.stage, np.arange(self.horizon + 2))
+        return _frozen(np.searchsorted(self.stage, np.arange(self.horizon + 2)))
 
     @cached_property
     def leaves(self):
         """The nodes at the horizon."""
-        return np.arange(self.first[self.horizon], self.n_nodes)
+        return _frozen(np.arange(self.first[self.horizon], self.n_nodes))
 
     @cached_property
     def unconditional(self):
@@ -122,7 +121,7 @@ class ScenarioTree:
         for t in range(1, self.horizon + 1):
             nodes = slice(self.first[t], self.first[t + 1])
             result[nodes] = result[self.parent[nodes]] * self.probability[nodes]
-        return result
+        return _frozen(result)
 
     @cached_property
     def siblings(self):
@@ -140,6 +139,11 @@ class ScenarioTree:
             probability = self.probability[children]
             equal = bool((np.abs(probability * size - 1) <= 1e-14).all())
             yield Siblings(self.parent[children[:, 0]], children, probability, equal)
+
+
+def _frozen(array):
+    array.setflags(write=False)
+    return array
 
 
 def _integers(parent):

@@ -25,7 +25,7 @@ import numpy as np
 from . import validate
 from .distortions import Expectation, ExpectedShortfall, Mixture
 from .exponential_pair import ExponentialPair, root
-from .layers import Layer, level_bands, merge
+from .layers import Layer, level_bands, stack
 
 EVERYTHING = (0.0, np.inf)
 NEGLIGIBLE = 1e-9  # thresholds below count as 0 where contracts cannot see S1
@@ -184,16 +184,13 @@ class TwoPeriodExample:
         if attachment != np.inf:
             attachment = validate.number("attachment", attachment, 0)
         below, above = _order(layers)
-        return merge([Layer(0.0, attachment, below), Layer(attachment, np.inf, above)])
+        return stack([0.0, attachment, np.inf], [below, above])
 
     @cached_property
     def _marginal_layers(self):
         edges, shares = level_bands(self.distortions)
         ends = [self.losses.s2_quantile(u) for u in edges]
-        return merge(
-            Layer(a, b, tuple(s.tolist()))
-            for a, b, s in zip(ends[:-1], ends[1:], shares, strict=True)
-        )
+        return stack(ends, shares)
 
     @cached_property
     def _conditional_layers(self):
@@ -215,7 +212,7 @@ class TwoPeriodExample:
         if q_lo == q_hi:  # they differ only where the milder level is exceeded
             start = float(q_lo) * _log_tail(min(level_lo, level_hi))
             mild = lo if level_lo < level_hi else hi
-            return merge([Layer(0.0, start, tie), Layer(start, np.inf, owner[mild])])
+            return stack([0.0, start, np.inf], [tie, owner[mild]])
         if level_lo == 0 or level_hi <= level_lo:
             return (Layer(*EVERYTHING, owner[lo if level_lo == 0 else hi]),)
         root = self._deterministic_root(q_lo, q_hi, level_lo, level_hi)
@@ -468,7 +465,7 @@ class TwoPeriodExample:
         return float(result)
 
     def time0_total_risk(self, law="marginal", retention=None, attachment=None):
-        r"""Return the least total risk at time 0 of ``S1`` plus the risk-to-go.
+        r"""Return the least total risk at time 0, given the contract for time 2.
 
         .. math:: \int_0^\infty \min_i k_0^i(P(S_1 + \bar R_1 > x))\,dx
 

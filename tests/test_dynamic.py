@@ -148,7 +148,6 @@ def test_the_losses_of_the_root_are_ignored(drawn, measure, data):
     assert (ours == dp.risk_to_go(drawn.tree, losses, measure)).all()
 
 
-@pytest.mark.xfail(strict=True, reason="the root's entry is checked though not used")
 def test_the_root_may_hold_nan():
     tree = dp.ScenarioTree([-1, 0, 0], [1, 0.5, 0.5])
     assert dp.risk_to_go(tree, [math.nan, 0, 1], dp.WorstCase())[0] == 1

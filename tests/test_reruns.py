@@ -218,9 +218,7 @@ def test_a_changed_digit_turns_nbval_red(tmp_path, old, new):
         ("s1_beyond", lambda self, p: 1.01 * BEYOND(self, p), MYOPIC),
     ],
 )
-def test_a_wrong_formula_turns_a_chapter_red(
-    monkeypatch, target, wrong, notebook
-):
+def test_a_wrong_formula_turns_a_chapter_red(monkeypatch, target, wrong, notebook):
     monkeypatch.setattr(dp.exponential_pair.ExponentialPair, target, wrong)
     with pytest.raises(AssertionError):
         run(notebook, {"n_samples": 100_000})

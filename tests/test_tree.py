@@ -98,7 +98,6 @@ def test_the_tree_keeps_its_own_copy():
         tree.parent = parent
 
 
-@pytest.mark.xfail(strict=True, reason="derived arrays can be written to")
 def test_derived_arrays_cannot_be_written_to():
     tree = dp.ScenarioTree([-1, 0, 0], HALF)
     flags = [a.flags.writeable for a in (tree.leaves, tree.unconditional, tree.first)]

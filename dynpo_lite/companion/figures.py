@@ -208,7 +208,7 @@ def premium_bounds(example, w1, n_points=201):
     _mark(axes, w1, f"w1 = {w1:g}")
     axes.set(
         xlabel="agent 1's part w1 of the losses",
-        ylabel="premium to agent 1 (units of loss)",
+        ylabel="premium agent 1 pays (units of loss)",
     )
     return {"w1": w, "low": low, "high": high, "window": window}
 
