@@ -53,7 +53,7 @@ def race(task, ours, peers, target=None, seconds=4.0, answer=same):
     seconds : float
         The rounds, all rivals in turn, go on for so long, and at least five times.
     answer : callable
-        Turns what ``ours`` returns into an array or a number.
+        Turns what ``ours`` returns into a number, an array or a tuple of these.
 
     Raises
     ------
@@ -117,7 +117,12 @@ def shortest(calls, seconds):
 
 
 def difference(expected, found):
-    """Return the largest difference, relative to the largest value expected."""
+    """Return the largest difference, relative to the largest value expected.
+
+    Answers of several parts, as a value and an allocation, are tuples.
+    """
+    if isinstance(expected, tuple):
+        return max(difference(a, b) for a, b in zip(expected, found, strict=True))
     expected, found = np.asarray(expected), np.asarray(found)
     assert expected.shape == found.shape, (expected.shape, found.shape)
     return float(np.abs(found - expected).max() / np.abs(expected).max())
@@ -146,11 +151,11 @@ def row(task, ours, peer, ratio, target="", result="", differs=None):
 
 
 def duration(seconds):
-    """Write seconds readably: three digits and a unit."""
+    """Write seconds readably."""
     for unit, factor in (("s", 1), ("ms", 1e3)):
         if seconds * factor >= 1:
-            return f"{seconds * factor:#.3g}".rstrip(".") + f" {unit}"
-    return f"{seconds * 1e6:.0f} us"
+            return f"{seconds * factor:.3g} {unit}"
+    return f"{seconds * 1e6:.3g} us"
 
 
 def size(n_bytes):

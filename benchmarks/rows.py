@@ -24,6 +24,7 @@ from skfolio.measures import cvar
 import dynpo_lite as dp
 
 SEED = 20240529
+SWITCH = "NPY_DISABLE_CPU_FEATURES"  # of numpy; README.md tells what for
 EXPONENT = 0.7
 LEVEL = 0.95
 LEVEL_AT_NODES = 0.75  # fractional tails among 10 children, and a tail among them
@@ -60,14 +61,17 @@ def machine():
     cpu = platform.machine()
     info = Path("/proc/cpuinfo")
     if info.exists():
-        names = [s for s in info.read_text().splitlines() if s.startswith("model name")]
-        cpu = names[0].split(":")[1].strip() if names else cpu
-    packages = "numpy", "scipy", "skfolio", "aggregate", "pandas"
+        lines = info.read_text().splitlines()
+        models = [s.split(":")[1].strip() for s in lines if s.startswith("model name")]
+        cpu = models[0] if models else cpu
+    names = "numpy", "scipy", "skfolio", "aggregate", "pandas"
+    packages = ", ".join(f"{name} {version(name)}" for name in names)
+    switched_off = os.environ.get(SWITCH)
     return (
         f"{cpu}, {os.cpu_count()} cores, {platform.system()}; "
-        f"Python {platform.python_version()}, "
-        + ", ".join(f"{name} {version(name)}" for name in packages)
-        + f"; load at the start: {load()}."
+        f"Python {platform.python_version()}, {packages}; "
+        + (f"{SWITCH}: {switched_off}; " if switched_off else "")
+        + f"load at the start: {load()}."
     )
 
 
@@ -194,11 +198,11 @@ def layers(n, seconds):
         lambda: dp.share_layers(x, ours),
         [
             Peer("np.sort and write (3, N)", sort_and_write),
-            Peer("numpy, dense (3, N)", lambda: dense_layers(x, distorted), flat),
+            Peer("numpy, dense (3, N)", lambda: dense_layers(x, distorted), same),
         ],
         at_full_size(n, Target(1.6, "np.sort and write (3, N)")),
         seconds,
-        answer=flat_shared,
+        answer=value_and_allocation,
     )
     race(
         f"{task}, against a value without the allocation",
@@ -225,15 +229,9 @@ def dense_layers(x, distorted):
     return value, allocation
 
 
-def flat_shared(shared):
-    """Return value and allocation in one array, the value first."""
-    return flat((shared.value, shared.allocation))
-
-
-def flat(shared):
-    """Return value and allocation in one array, the value first."""
-    value, allocation = shared
-    return np.append(value, allocation)
+def value_and_allocation(shared):
+    """Return what dense_layers returns."""
+    return shared.value, shared.allocation
 
 
 def layers_of_smooth_agents(n, seconds):
@@ -247,9 +245,9 @@ def layers_of_smooth_agents(n, seconds):
     race(
         f"layers, 3 smooth agents, {n:,} samples",
         lambda: dp.share_layers(x, ours),
-        [Peer("numpy, dense (3, N)", lambda: dense_layers(x, distorted), flat)],
+        [Peer("numpy, dense (3, N)", lambda: dense_layers(x, distorted), same)],
         seconds=seconds,
-        answer=flat_shared,
+        answer=value_and_allocation,
     )
 
 

@@ -3,6 +3,8 @@
 Names listed in ``__all__`` are public; everything else may change.
 """
 
+from .certificates import check_allocation
+from .deterministic import Infeasible
 from .distortions import (
     DualPower,
     Expectation,
@@ -15,16 +17,23 @@ from .distortions import (
     WorstCase,
 )
 from .dynamic import risk_to_go
+from .economy import Economy, is_comonotone
+from .improvement import comonotone_improvement, convex_order_gap
 from .layers import Layer, share_layers
 from .measures import Supremum, choquet
+from .myopic import myopic_optimum, swap_interval
+from .optima import solve
+from .paths import tree_from_paths
 from .tree import ScenarioTree
 from .two_period import TwoPeriodExample
 
 __version__ = "0.1.0"
 __all__ = [
     "DualPower",
+    "Economy",
     "Expectation",
     "ExpectedShortfall",
+    "Infeasible",
     "Layer",
     "Minimum",
     "Mixture",
@@ -35,10 +44,18 @@ __all__ = [
     "TwoPeriodExample",
     "Wang",
     "WorstCase",
+    "check_allocation",
     "choquet",
+    "comonotone_improvement",
+    "convex_order_gap",
+    "is_comonotone",
+    "myopic_optimum",
     "record",
     "risk_to_go",
     "share_layers",
+    "solve",
+    "swap_interval",
+    "tree_from_paths",
 ]
 
 

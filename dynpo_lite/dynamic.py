@@ -10,7 +10,7 @@ with the one-step measure :math:`\rho_t` applied to the law given the node.
 import numpy as np
 
 from . import validate
-from .measures import parts_of
+from .measures import choquet, parts_of
 
 
 def risk_to_go(tree, losses, measure):
@@ -62,6 +62,38 @@ def risk_to_go(tree, losses, measure):
             z = losses[siblings.children] + result[siblings.children]
             measures = at_node(siblings.parent)
             result[siblings.parent] = conditional_risk(siblings, z, measures)
+    return result
+
+
+def marginal_risk_to_go(tree, losses, measure):
+    """Return the nested risk with all laws taken unconditionally.
+
+    Parameters, returns and errors are those of :func:`risk_to_go`.
+
+    Notes
+    -----
+    The marginal reading, in which Section 6.2 of the paper computes: at a node of stage
+    ``t`` its measure is applied to the unconditional law of the loss at ``t + 1`` plus
+    the risk-to-go there.  Nodes of one stage with the same measure have the same risk.
+
+    Examples
+    --------
+    >>> from dynpo_lite import Expectation, ScenarioTree
+    >>> tree = ScenarioTree([-1, 0, 0, 1, 2], [1, 0.5, 0.5, 1, 1])
+    >>> marginal_risk_to_go(tree, [0, 0, 0, 1, 3], Expectation()).tolist()
+    [2.0, 2.0, 2.0, 0.0, 0.0]
+    """
+    losses = validate.real_array("losses", losses, shape=(tree.n_nodes,)).copy()
+    losses[0] = 0.0
+    validate.finite_array("losses", losses)
+    at_node = node_measures(tree, measure)
+    result = np.zeros(tree.n_nodes)
+    for t in range(tree.horizon - 1, -1, -1):
+        nodes, following = tree.nodes(t), tree.nodes(t + 1)
+        z = losses[following] + result[following]
+        weights = tree.unconditional[following]
+        for parts, rows in at_node(nodes):
+            result[nodes[rows]] = max(choquet(z, k, weights) for k in parts)
     return result
 
 

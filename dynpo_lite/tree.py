@@ -109,6 +109,10 @@ class ScenarioTree:
         """Where each stage begins; the nodes of stage t are first[t]:first[t + 1]."""
         return _frozen(np.searchsorted(self.stage, np.arange(self.horizon + 2)))
 
+    def nodes(self, t):
+        """Return the nodes of stage ``t``."""
+        return np.arange(self.first[t], self.first[t + 1])
+
     @cached_property
     def leaves(self):
         """The nodes at the horizon."""

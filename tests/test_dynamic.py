@@ -335,3 +335,10 @@ KIND = "is no distortion: give ExpectedShortfall(0.9) or the like"
 )
 def test_bad_arguments_are_refused(losses, measure, text):
     assert refusal(lambda: dp.risk_to_go(two_coins(), losses, measure)) == text
+
+
+@pytest.mark.xfail(strict=True, reason="the message does not say which node")
+def test_a_node_with_a_bad_measure_is_named():
+    measure = {0: ES(0.5), 1: 0.9, 2: ES(0.5)}
+    text = refusal(lambda: dp.risk_to_go(two_coins(), [0] * 7, measure))
+    assert text.startswith("TypeError: measure[1] = 0.9 is no distortion")

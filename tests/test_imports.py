@@ -23,12 +23,14 @@ RANK = {
     "dynamic": 3,
     "layers": 3,
     "economy": 4,
+    "saddle": 4,
     "simulation": 4,
+    "deterministic": 5,
     "two_period": 5,
-    "optima": 5,
-    "certificates": 6,
-    "myopic": 6,
-    "__init__": 7,
+    "optima": 6,
+    "certificates": 7,
+    "myopic": 7,
+    "__init__": 8,
 }
 HEAVY = ("scipy.stats", "scipy.optimize", "scipy.integrate", "matplotlib", "papermill")
 EXTRAS = {"vectors": {"ot"}}  # optional, imported where it is used
