@@ -14,7 +14,6 @@ linear programme finds the best contract of this form, if there is any.
 from functools import cached_property
 
 import numpy as np
-from scipy.sparse import block_diag, coo_matrix, csr_matrix, eye, hstack, kron, vstack
 
 from .layers import equal_shares, stack
 
@@ -136,9 +135,8 @@ class _Stage:
             rows = mass[None]
         else:
             owner = tree.parent[children] - parents[0]
-            shape = (len(parents), n_layers + 1)
-            entries = tree.probability[children], (owner, self.rank)
-            rows = coo_matrix(entries, shape=shape).toarray()
+            rows = np.zeros((len(parents), n_layers + 1))
+            np.add.at(rows, (owner, self.rank), tree.probability[children])
         beyond = np.cumsum(rows[:, ::-1], axis=1)[:, ::-1][:, 1:]
         self.beyond = np.broadcast_to(
             np.clip(beyond, 0.0, 1.0), (len(parents), n_layers)
@@ -185,6 +183,7 @@ class _Stage:
     def _programme(self, limits):
         """The best contract by linear programming, rational where limits are given."""
         from scipy.optimize import linprog
+        from scipy.sparse import block_diag, csr_matrix, eye, hstack, kron, vstack
 
         n, m = self.economy.n_agents, len(self.widths)
         n_parents, scale = len(self.parents), self.economy.scale
@@ -233,6 +232,7 @@ class _Stage:
     def _raise_infeasible(self, upper, caps, equal, equals, bounds, n_rational):
         """Find the least common sacrifice and who forces it, and raise."""
         from scipy.optimize import linprog
+        from scipy.sparse import hstack
 
         slack = np.zeros((upper.shape[0], 1))
         slack[-n_rational:] = -1.0

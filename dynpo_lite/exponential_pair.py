@@ -9,7 +9,6 @@ with the modified Bessel functions of the second kind.
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import special
 
 NODES, NODE_WEIGHTS = np.polynomial.legendre.leggauss(32)
 
@@ -41,17 +40,17 @@ class ExponentialPair:
         """
         z = 2 * np.sqrt(np.maximum(x, 0.0) / self.mean)
         with np.errstate(invalid="ignore"):
-            return np.where(z > 0, np.where(z < np.inf, z * special.k1(z), 0.0), 1.0)
+            return np.where(z > 0, np.where(z < np.inf, z * _bessel(1, z), 0.0), 1.0)
 
     def s2_density(self, x):
         r"""Return the density :math:`2 K_0(z) / m` of ``S2`` at ``x > 0``."""
-        return 2 * special.k0(2 * np.sqrt(np.asarray(x) / self.mean)) / self.mean
+        return 2 * _bessel(0, 2 * np.sqrt(np.asarray(x) / self.mean)) / self.mean
 
     def s2_stop_loss(self, x):
         r"""Return :math:`E(S_2 - x)^+ = (m/2) z^2 K_2(z)` for ``x >= 0``."""
         z = 2 * np.sqrt(np.asarray(x, dtype=float) / self.mean)
         with np.errstate(invalid="ignore"):
-            inner = np.where(z < np.inf, z**2 * special.kv(2, z), 0.0)
+            inner = np.where(z < np.inf, z**2 * _bessel(2, z), 0.0)
         return self.mean / 2 * np.where(z > 1e-100, inner, 2.0)
 
     def s2_quantile(self, u):
@@ -60,7 +59,7 @@ class ExponentialPair:
             return 0.0
         if u <= 0:
             return np.inf
-        z = root(lambda z: z * special.k1(z) - u, 1e-300, 800.0)
+        z = root(lambda z: z * _bessel(1, z) - u, 1e-300, 800.0)
         return self.mean * z**2 / 4
 
     def s1_beyond(self, p):
@@ -98,3 +97,10 @@ def root(f, low, high):
     from scipy.optimize import brentq
 
     return brentq(f, low, high, xtol=1e-300, rtol=8.9e-16, maxiter=500)
+
+
+def _bessel(order, z):
+    """The modified Bessel function of the second kind."""
+    from scipy.special import k0, k1, kv
+
+    return k0(z) if order == 0 else k1(z) if order == 1 else kv(order, z)

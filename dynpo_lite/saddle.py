@@ -10,7 +10,6 @@ a linear programme; its dual variables are the shares of the layers.
 """
 
 import numpy as np
-from scipy.sparse import block_diag, csr_matrix, hstack, identity, vstack
 
 
 def saddle_shares(tails, widths):
@@ -45,6 +44,7 @@ def saddle_shares(tails, widths):
     ([[0.75]], [[1.0]])
     """
     from scipy.optimize import linprog
+    from scipy.sparse import block_diag, csr_matrix, hstack, identity, vstack
 
     n, m = len(tails), len(widths)
     sizes = [len(k) for k in tails]
