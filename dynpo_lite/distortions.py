@@ -10,11 +10,15 @@ and, where it is piecewise linear, its ``breakpoints``.
 """
 
 from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property
 from itertools import combinations
 
 import numpy as np
 
 from . import validate
+
+TIE_TOL = 1e-12  # distorted tails closer than this, relatively, tie
 
 
 class Distortion:
@@ -31,6 +35,8 @@ class Distortion:
 
     breakpoints = None
     jump = 0.0
+    smooth = True  # between its kinks
+    noise = 0.0  # rounding of its values, absolute
 
     @property
     def kinks(self):
@@ -87,6 +93,11 @@ class ExpectedShortfall(Distortion):
     level : float
         Confidence level in [0, 1): 0.95 averages the worst 5 %; 0 is the mean.
 
+    Attributes
+    ----------
+    tail : float
+        The probability ``1 - level`` that is averaged.
+
     Raises
     ------
     ValueError
@@ -109,19 +120,13 @@ class ExpectedShortfall(Distortion):
     level: float = 0.9
 
     def __post_init__(self):
-        cure = "use WorstCase() for level 1"
-        if self.level != 1:
-            cure = "choose a confidence level, such as 0.95 for the worst 5 %"
+        cure = "choose a confidence level, such as 0.95 for the worst 5 %"
+        if np.isscalar(self.level) and self.level == 1:
+            cure = "use WorstCase() for level 1"
         level = validate.number("level", self.level, 0, 1, closed="left", cure=cure)
         object.__setattr__(self, "level", level)
-
-    @property
-    def tail(self):
-        """The probability ``1 - level`` that is averaged."""
-        # 1 - 0.9 misses 0.1 by a rounding error; 15 decimals restore what was typed
-        tail = 1.0 - self.level
-        near = round(tail, 15)
-        return near if near > 0 and abs(near - tail) <= 2.3e-16 else tail
+        # 1 - 0.9 misses 0.1 by a rounding error: take the decimals as typed
+        object.__setattr__(self, "tail", float(1 - Fraction(repr(level))))
 
     @property
     def breakpoints(self):
@@ -280,14 +285,16 @@ class PiecewiseLinear(Distortion):
                 f"s = {s.tolist()} is no grid: let it increase strictly from 0 to 1"
             )
         slopes = np.diff(k) / np.diff(s)
-        falls, bends = (slopes < -1e-12).any(), (np.diff(slopes) > 1e-9).any()
+        slack = 1e-9 * np.abs(slopes).max()
+        falls, bends = (slopes < -slack).any(), (np.diff(slopes) > slack).any()
         if k[-1] != 1 or k[0] < 0 or falls or bends:
             raise ValueError(
                 f"k = {k.tolist()} is no concave distortion: "
                 "let it increase with falling slopes and end in 1"
             )
-        object.__setattr__(self, "s", s)
-        object.__setattr__(self, "k", k)
+        for name, value in (("s", s.copy()), ("k", k.copy())):
+            value.setflags(write=False)
+            object.__setattr__(self, name, value)
 
     @property
     def jump(self):
@@ -324,6 +331,14 @@ class _Combination(Distortion):
     @property
     def kinks(self):
         return np.unique(np.hstack([d.kinks for d in self.distortions]))
+
+    @property
+    def smooth(self):
+        return all(d.smooth for d in self.distortions)
+
+    @property
+    def noise(self):
+        return max(d.noise for d in self.distortions)
 
     @property
     def _linear(self):
@@ -392,9 +407,12 @@ class Minimum(_Combination):
 
     @property
     def breakpoints(self):
-        if not self._linear:
-            return None
-        return np.union1d(self.kinks, linear_crossings(self.distortions))
+        return self.kinks if self._linear else None
+
+    @cached_property
+    def kinks(self):
+        own = np.hstack([d.kinks for d in self.distortions])
+        return np.union1d(own, crossings(self.distortions))
 
     @property
     def jump(self):
@@ -405,6 +423,17 @@ class Minimum(_Combination):
 
     def complement(self, u):
         return np.maximum.reduce([d.complement(u) for d in self.distortions])
+
+
+def crossings(distortions):
+    """Return the levels in (0, 1) at which the order of distortions changes.
+
+    Exact for piecewise linear distortions (:func:`linear_crossings`); otherwise found
+    on about 9,000 levels and refined, changes of who is smallest only.
+    """
+    if all(d.breakpoints is not None for d in distortions):
+        return linear_crossings(distortions)
+    return _smooth_crossings(distortions)
 
 
 def linear_crossings(distortions):
@@ -444,6 +473,8 @@ class UserDistortion(Distortion):
     """A user's own callable ``k``, checked once on a grid of 2,001 points."""
 
     function: object
+    smooth = False  # as far as we know
+    noise = 1e-15
 
     def __post_init__(self):
         s = np.linspace(0.0, 1.0, 2001)
@@ -480,7 +511,7 @@ class UserDistortion(Distortion):
         return np.asarray(self.function(s), dtype=float)
 
 
-def as_distortion(measure):
+def as_distortion(measure, name="measure"):
     """Return ``measure`` as a Distortion; a user's callable is checked once.
 
     Raises
@@ -504,6 +535,65 @@ def as_distortion(measure):
     if callable(measure) and not isinstance(measure, type):
         return UserDistortion(measure)
     raise TypeError(
-        f"measure = {measure!r} is no distortion: give ExpectedShortfall(0.9) "
+        f"{name} = {measure!r} is no distortion: give ExpectedShortfall(0.9) "
         "or the like"
     )
+
+
+def cheapest(k, noise=0.0):
+    """Tell which agents tie for the smallest distorted tail; ``k`` (n_agents, ...)."""
+    least = k.min(axis=0)
+    return k - least <= TIE_TOL * np.maximum(least, 1e-300) + noise
+
+
+def _smooth_crossings(distortions):
+    """Return the levels at which the set of cheapest agents changes."""
+    s = level_grid(distortions)
+    noise = max(k.noise for k in distortions)
+    ties = cheapest(np.array([k._k(s) for k in distortions]), noise)
+    changed = np.flatnonzero((ties[:, :-1] != ties[:, 1:]).any(axis=0))
+    found = []
+    for j in changed:
+        found += _refine(distortions, s[j], s[j + 1], ties[:, j], ties[:, j + 1])
+    return np.unique(found)
+
+
+def _refine(distortions, low, high, tie_low, tie_high, depth=0):
+    """Locate the change between two levels, to rounding; several if agents follow."""
+    noise = max(k.noise for k in distortions)
+    from scipy.optimize import brentq
+
+    a, b = int(np.argmax(tie_low)), int(np.argmax(tie_high))
+    if not tie_high[a] and not tie_low[b]:
+
+        def gap(s):
+            return float(
+                distortions[a]._k(np.float64(s)) - distortions[b]._k(np.float64(s))
+            )
+
+        root = brentq(gap, low, high, xtol=1e-300, rtol=8.9e-16)
+        at = np.array([k._k(np.float64(root)) for k in distortions])
+        if cheapest(at, noise)[a] or depth > 50:
+            return [root]
+        middle = root
+    elif high - low <= 4e-16 * high or depth > 2000:
+        return [high]
+    else:  # one of them ties on one side only: halve the cell
+        middle = (low + high) / 2
+        at = np.array([k._k(np.float64(middle)) for k in distortions])
+    tie = cheapest(at, noise)
+    changes = []
+    if (tie_low != tie).any():
+        changes += _refine(distortions, low, middle, tie_low, tie, depth + 1)
+    if (tie != tie_high).any():
+        changes += _refine(distortions, middle, high, tie, tie_high, depth + 1)
+    return changes
+
+
+def level_grid(distortions):
+    """Return survival levels in (0, 1) dense towards both ends, kinks included."""
+    from scipy.special import expit
+
+    grid = [np.geomspace(1e-300, 1e-17, 600), expit(np.linspace(-39, 36, 8192))]
+    s = np.unique(np.hstack([*grid, *(k.kinks for k in distortions)]))
+    return s[(s > 0) & (s < 1)]

@@ -10,6 +10,7 @@ with the one-step measure :math:`\rho_t` applied to the law given the node.
 import numpy as np
 
 from . import validate
+from .distortions import Distortion
 from .measures import choquet, parts_of
 
 
@@ -106,7 +107,7 @@ def node_measures(tree, measure, name="measure"):
         If a non-terminal node has no measure.
     """
     if not (hasattr(measure, "keys") or isinstance(measure, (list, tuple, np.ndarray))):
-        parts = parts_of(measure)
+        parts = parts_of(measure, name)
         return lambda nodes: [(parts, slice(None))]
     inner = tree.first[tree.horizon]
     if hasattr(measure, "keys"):
@@ -125,13 +126,21 @@ def node_measures(tree, measure, name="measure"):
             f"{name} has an entry for node {beyond[0]}: the tree has {tree.n_nodes} "
             "nodes, numbered from 0"
         )
-    each = [measure[v] for v in range(inner)]
-    ids = np.array([id(m) for m in each])
-    known = {i: parts_of(m) for i, m in {id(m): m for m in each}.items()}
+    parts, kinds, numbers = [], {}, np.empty(inner, dtype=np.int64)
+    for v in range(inner):
+        own = measure[v]
+        # equal measures are one kind; what cannot be hashed is told apart by identity
+        key = own if isinstance(own, Distortion) else id(own)
+        if key not in kinds:
+            kinds[key] = len(parts)
+            parts.append(parts_of(own, f"{name}[{v}]"))
+        numbers[v] = kinds[key]
 
     def at_nodes(nodes):
-        used = ids[nodes]
-        return [(known[i], np.flatnonzero(used == i)) for i in np.unique(used)]
+        used = numbers[nodes]
+        order = np.argsort(used, kind="stable")
+        start = np.flatnonzero(np.append(True, np.diff(used[order]) > 0))
+        return [(parts[used[rows[0]]], rows) for rows in np.split(order, start[1:])]
 
     return at_nodes
 

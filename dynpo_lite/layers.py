@@ -11,10 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from . import validate
-from .distortions import Minimum, as_distortion, linear_crossings
+from .distortions import Minimum, as_distortion, cheapest, level_grid
 from .measures import BLOCK, Supremum, choquet, is_frozen, survival_levels
 
-TIE_TOL = 1e-12  # distorted tails closer than this, relatively, tie
 FEW = 1 << 14  # samples up to which every survival level is compared
 
 
@@ -109,8 +108,8 @@ def share_layers(x, measures, weights=None):
     Weighted samples, and up to 16,384 others, are compared at every survival level.
     Otherwise the levels at which the order changes are found first: exactly for
     piecewise linear distortions, for smooth ones on about 9,000 levels, then refined;
-    two crossings between neighbouring levels go unseen, and a tie at a single level
-    is not told.
+    two crossings between neighbouring levels go unseen (the allocation then costs what
+    the agents on both sides of them ask), and a tie at a single level is not told.
 
     References
     ----------
@@ -151,7 +150,8 @@ def _layers_of_every_level(x, agents, weights):
         order, level = survival_levels(x, weights / weights.sum())
     x = x[order][::-1]
     k = np.array([agent._k(level[-2::-1]) for agent in agents])
-    return float(x[0]), stack(x, equal_shares(k).T)
+    noise = max(agent.noise for agent in agents)
+    return float(x[0]), stack(x, equal_shares(k, noise).T)
 
 
 def _upper_quantile(x):
@@ -249,7 +249,7 @@ def _agents(measures):
             raise TypeError(
                 f"measures[{i}] is a Supremum: layers need one distortion an agent"
             )
-    return [as_distortion(measure) for measure in agents]
+    return [as_distortion(k, f"measures[{i}]") for i, k in enumerate(agents)]
 
 
 def _layers(edges, shares, isf, low, high):
@@ -281,72 +281,21 @@ def level_bands(distortions):
     >>> edges.tolist(), shares.tolist()  # 2 s meets (s + 1) / 2 at 1/3
     ([1.0, 0.3333333333333333, 0.0], [[0.0, 1.0], [1.0, 0.0]])
     """
-    if all(k.breakpoints is not None for k in distortions):
-        kinks = [k.breakpoints for k in distortions]
-        inner = np.unique(np.hstack([*kinks, linear_crossings(distortions)]))
-    else:
-        inner = _smooth_changes(distortions)
+    inner = Minimum(distortions).kinks
     edges = np.hstack([1.0, inner[::-1], 0.0])
-    shares = equal_shares(
-        np.array([k._k((edges[:-1] + edges[1:]) / 2) for k in distortions])
-    )
+    inside = (edges[:-1] + edges[1:]) / 2
+    if any(k.breakpoints is None for k in distortions):
+        # crossings that went unseen lie between grid levels: judge a band on the grid
+        grid = level_grid(distortions)
+        near = grid[np.clip(np.searchsorted(grid, inside), 0, len(grid) - 1)]
+        inside = np.where((near > edges[1:]) & (near < edges[:-1]), near, inside)
+    noise = max(k.noise for k in distortions)
+    shares = equal_shares(np.array([k._k(inside) for k in distortions]), noise)
     keep = np.append(True, (np.diff(shares, axis=1) != 0).any(axis=0))
     return np.append(edges[:-1][keep], 0.0), shares.T[keep]
 
 
-def cheapest(k):
-    """Tell which agents tie for the smallest distorted tail; ``k`` (n_agents, ...)."""
-    least = k.min(axis=0)
-    return k - least <= TIE_TOL * np.maximum(least, 1e-300)
-
-
-def equal_shares(k):
+def equal_shares(k, noise=0.0):
     """Return the equal shares of the cheapest agents, of the shape of ``k``."""
-    ties = cheapest(k)
+    ties = cheapest(k, noise)
     return ties / ties.sum(axis=0)
-
-
-def _smooth_changes(distortions):
-    """Return the levels at which the set of cheapest agents changes."""
-    from scipy.special import expit
-
-    grid = [np.geomspace(1e-300, 1e-17, 600), expit(np.linspace(-39, 36, 8192))]
-    s = np.unique(np.hstack([*grid, *(k.kinks for k in distortions)]))
-    s = s[(s > 0) & (s < 1)]
-    ties = cheapest(np.array([k._k(s) for k in distortions]))
-    changed = np.flatnonzero((ties[:, :-1] != ties[:, 1:]).any(axis=0))
-    found = []
-    for j in changed:
-        found += _refine(distortions, s[j], s[j + 1], ties[:, j], ties[:, j + 1])
-    return np.unique(found)
-
-
-def _refine(distortions, low, high, tie_low, tie_high, depth=0):
-    """Locate the change between two levels, to rounding; several if agents follow."""
-    from scipy.optimize import brentq
-
-    a, b = int(np.argmax(tie_low)), int(np.argmax(tie_high))
-    if not tie_high[a] and not tie_low[b]:
-
-        def gap(s):
-            return float(
-                distortions[a]._k(np.float64(s)) - distortions[b]._k(np.float64(s))
-            )
-
-        root = brentq(gap, low, high, xtol=1e-300, rtol=8.9e-16)
-        at = np.array([k._k(np.float64(root)) for k in distortions])
-        if cheapest(at)[a] or depth > 50:
-            return [root]
-        middle = root
-    elif high - low <= 4e-16 * high or depth > 2000:
-        return [high]
-    else:  # one of them ties on one side only: halve the cell
-        middle = (low + high) / 2
-        at = np.array([k._k(np.float64(middle)) for k in distortions])
-    tie = cheapest(at)
-    changes = []
-    if (tie_low != tie).any():
-        changes += _refine(distortions, low, middle, tie_low, tie, depth + 1)
-    if (tie != tie_high).any():
-        changes += _refine(distortions, middle, high, tie, tie_high, depth + 1)
-    return changes

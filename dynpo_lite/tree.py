@@ -173,26 +173,22 @@ def _stages(parent):
         if len(nodes):
             v = nodes[0]
             raise ValueError(f"parent[{v}] = {parent[v]}: {cure}")
+    # nodes of the next stage are those before the first whose parent is itself new
+    latest = np.maximum.accumulate(parent)
     stage = np.zeros(n, dtype=np.int64)
-    # parents come first, so each pass settles at least one more stage
-    low, t = 1, 0
+    first, low, t = 0, 1, 0
     while low < n:
-        high = low + _run(parent, low, stage, t)
-        if high == low:
+        high = int(np.searchsorted(latest, low))
+        early = np.flatnonzero(parent[low:high] < first)
+        if len(early):
+            v = low + early[0]
             raise ValueError(
-                f"parent[{low}] = {parent[low]} skips a stage or comes out of order: "
+                f"parent[{v}] = {parent[v]} skips a stage or comes out of order: "
                 "list all nodes of one stage before those of the next"
             )
         stage[low:high] = t + 1
-        low, t = high, t + 1
+        first, low, t = low, high, t + 1
     return stage
-
-
-def _run(parent, low, stage, t):
-    """Count the nodes from ``low`` on whose parent is a settled node of stage ``t``."""
-    settled = parent[low:] < low
-    right = settled & (stage[np.minimum(parent[low:], low - 1)] == t)
-    return int(np.argmin(np.append(right, False)))
 
 
 def _check_probabilities(parent, probability):

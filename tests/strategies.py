@@ -1,4 +1,4 @@
-"""What property tests draw, and the helper that reads an error."""
+"""What property tests draw, and a function that reads an error."""
 
 from fractions import Fraction
 from typing import NamedTuple

@@ -17,20 +17,21 @@ RANK = {
     "distortions": 1,
     "exponential_pair": 1,
     "improvement": 1,
+    "saddle": 1,
     "tree": 1,
     "vectors": 1,
     "measures": 2,
+    "paths": 2,
     "dynamic": 3,
     "layers": 3,
+    "deterministic": 4,
     "economy": 4,
-    "saddle": 4,
     "simulation": 4,
-    "deterministic": 5,
+    "certificates": 5,  # beside optima: a proof that shares no code with the solver
+    "optima": 5,
     "two_period": 5,
-    "optima": 6,
-    "certificates": 7,
-    "myopic": 7,
-    "__init__": 8,
+    "myopic": 6,
+    "__init__": 7,
 }
 HEAVY = ("scipy.stats", "scipy.optimize", "scipy.integrate", "matplotlib", "papermill")
 EXTRAS = {"vectors": {"ot"}}  # optional, imported where it is used

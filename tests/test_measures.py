@@ -599,7 +599,6 @@ class BareLaw(stats.rv_continuous):
         return 1 - x**-self.power
 
 
-@pytest.mark.xfail(strict=True, reason="the mean is asked of scipy, which answers -4")
 @pytest.mark.filterwarnings("ignore")
 def test_the_infinite_mean_of_a_law_that_scipy_does_not_know():
     assert dp.choquet(BareLaw(a=1, name="bare")(), dp.Expectation()) == math.inf
@@ -609,7 +608,6 @@ def min_of_root_and_line(s):
     return np.minimum(np.sqrt(s), np.minimum(10 * s, 1))
 
 
-@pytest.mark.xfail(strict=True, reason="1.7e-5 off without a word: kinks unknown")
 def test_a_callable_with_kinks_is_integrated_or_refused():
     # sqrt(s) meets 10 s at 1 / 100
     known = dp.Minimum([dp.ProportionalHazard(0.5), ES(0.9)])
@@ -622,7 +620,6 @@ def test_a_callable_with_kinks_is_integrated_or_refused():
         assert value == pytest.approx(dp.choquet(law, known), rel=1e-8)
 
 
-@pytest.mark.xfail(strict=True, reason="a piece on which nothing counts is integrated")
 def test_a_shortfall_below_the_median():
     # E[X; X > q] / tail, by the density of the truncated normal
     law, tail = stats.truncnorm(-1, 2), 0.75
@@ -632,14 +629,12 @@ def test_a_shortfall_below_the_median():
     assert dp.choquet(law, ES(0.25)) == pytest.approx(answer, rel=1e-11)
 
 
-@pytest.mark.xfail(strict=True, reason="frozen laws only are looked into")
 def test_a_table_of_outcomes_need_not_be_frozen():
     x, p = [0, 1, 5], [0.6, 0.375, 0.025]
     law = stats.rv_discrete(values=(x, p))
     assert dp.choquet(law, ES(0.95)) == pytest.approx(3.0)
 
 
-@pytest.mark.xfail(strict=True, reason="warnings of scipy and of log(0) leak out")
 @pytest.mark.parametrize(
     ("law", "measure"),
     [
