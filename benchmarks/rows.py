@@ -327,7 +327,7 @@ def import_time(quick):
     statements = {
         "bare": "pass",
         "ours": "import dynpo_lite",
-        "numpy and scipy.special": "import numpy, scipy.special",
+        "numpy": "import numpy",
     }
     if not quick:
         statements["skfolio"] = "import skfolio.measures"

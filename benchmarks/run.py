@@ -3,6 +3,7 @@
     run.py          all rows but the largest: some minutes
     run.py --quick  small sizes: seconds, no verdicts where the size matters
     run.py --large  also 100 million samples: 4 GB of memory
+    run.py --growth only how times grow; writes book/speed_table.md and its picture
 
 Makes the environment .venv-bench out of benchmarks/requirements.txt when needed. Runs
 on the standard library of the system's Python.
@@ -65,11 +66,20 @@ def main():
     size = parser.add_mutually_exclusive_group()
     size.add_argument("--quick", action="store_true", help="small sizes: seconds")
     size.add_argument("--large", action="store_true", help="also 1e8 samples: 4 GB")
-    parser.parse_args()
+    size.add_argument(
+        "--growth", action="store_true", help="write the page of the book on growth"
+    )
+    arguments = parser.parse_args()
     use_supported_python()
     make_environment()
-    rows = ROOT / "benchmarks" / "rows.py"
-    return subprocess.run([PYTHON, rows, *sys.argv[1:]], check=False).returncode
+    scripts = ["economies.py"] if arguments.growth else ["rows.py", "economies.py"]
+    codes = [
+        subprocess.run(
+            [PYTHON, ROOT / "benchmarks" / script, *sys.argv[1:]], check=False
+        ).returncode
+        for script in scripts
+    ]
+    return max(codes)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,14 @@ import numpy as np
 
 from . import validate
 from .distortions import Minimum, as_distortion, cheapest, level_grid
-from .measures import BLOCK, Supremum, choquet, is_frozen, survival_levels
+from .measures import (
+    BLOCK,
+    Supremum,
+    choquet,
+    is_frozen,
+    partitioned,
+    survival_levels,
+)
 
 FEW = 1 << 14  # samples up to which every survival level is compared
 
@@ -160,7 +167,7 @@ def _upper_quantile(x):
 
     def isf(u):
         at = np.clip(n - 1 - np.floor(u * n + 1e-9).astype(np.int64), 0, n - 1)
-        return np.partition(x, np.unique(at))[at]
+        return partitioned(x, np.unique(at))[at]
 
     return isf
 

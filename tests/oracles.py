@@ -8,12 +8,13 @@ import itertools
 import json
 import math
 import pathlib
+import statistics
 from fractions import Fraction
 
 import mpmath
 import numpy as np
 from scipy.optimize import linprog
-from scipy.sparse import lil_matrix
+from scipy.sparse import coo_matrix
 
 DATA = pathlib.Path(__file__).parent / "data"
 
@@ -53,6 +54,11 @@ def mixture(parts):
 
 def minimum(parts):
     return lambda s: min(k(s) for k in parts)
+
+
+def wang(s, shift):
+    normal = statistics.NormalDist()
+    return s if s in (0, 1) else normal.cdf(normal.inv_cdf(s) + shift)
 
 
 def mixture_of_shortfalls(pairs):
@@ -120,34 +126,144 @@ def law_risk(tail, k, low, middle, high):
 # optimal sharing ------------------------------------------------------------------
 
 
-def least_total_by_lp(x, p, agents):
-    """Minimise the total risk over ALL allocations, by linear programming.
+class Programme:
+    """A linear programme, put together row by row."""
 
-    ``agents`` holds a list of (weight, level) for each agent; each shortfall is the
-    minimum of Rockafellar and Uryasev, a level of 1 the maximum.
+    def __init__(self):
+        self.bounds, self.cost = [], {}
+        self.rows = {"<=": ([], []), "=": ([], [])}
+
+    def new(self, *shape, low=None):
+        start, count = len(self.bounds), math.prod(shape)
+        self.bounds += [(low, None)] * count
+        return np.arange(start, start + count).reshape(shape)
+
+    def add(self, terms, kind, limit):
+        """Demand that the sum of coefficient times variable keeps to the limit."""
+        rows, limits = self.rows[kind]
+        rows.append(terms)
+        limits.append(float(limit))
+
+    def risk(self, carried, p, parts):
+        """A variable no smaller than the worst of several mixtures of shortfalls.
+
+        Each shortfall is the minimum of Rockafellar and Uryasev, level 1 the maximum.
+        """
+        (value,) = self.new(1)
+        for part in parts:
+            terms = [(-1.0, value)]
+            for weight, level in part:
+                weight, level = float(weight), float(level)
+                if level == 0:
+                    terms += [(weight * float(q), c) for q, c in zip(p, carried)]
+                    continue
+                (at,) = self.new(1)
+                terms.append((weight, at))
+                for q, c in zip(p, carried):
+                    beyond = [(1.0, c), (-1.0, at)]
+                    if level < 1:
+                        (excess,) = self.new(1, low=0)
+                        beyond.append((-1.0, excess))
+                        terms.append((weight * float(q) / (1 - level), excess))
+                    self.add(beyond, "<=", 0)
+            self.add(terms, "<=", 0)
+        return value
+
+    def solve(self):
+        """Return the best values of the variables; None if there are none."""
+
+        def matrix(kind):
+            rows, limits = self.rows[kind]
+            if not rows:
+                return None, None
+            entries = [(c, r, v) for r, terms in enumerate(rows) for c, v in terms]
+            c, r, v = zip(*entries)
+            shape = len(rows), len(self.bounds)
+            return coo_matrix((c, (r, v)), shape).tocsr(), limits
+
+        cost = np.zeros(len(self.bounds))
+        cost[list(self.cost)] = list(self.cost.values())
+        programme = cost, *matrix("<="), *matrix("="), self.bounds
+        found = linprog(*programme, method="highs")
+        assert found.status in (0, 2), found.message
+        return found.x if found.status == 0 else None
+
+
+def least_totals_by_lp(parent, probability, aggregate, agents):
+    """Minimise the total risk-to-go at every node over ALL allocations, all at once.
+
+    ``agents[i][v]`` lists the mixtures of shortfalls, pairs of weight and level, the
+    worst of which agent ``i`` fears at node ``v``.
     """
-    n, m = len(x), len(agents)
-    terms = [(i, float(w), float(a)) for i, ag in enumerate(agents) for w, a in ag]
-    # variables: the shares, then for each term a level and the excesses over it
-    size = m * n + len(terms) * (n + 1)
-    cost, rows = np.zeros(size), lil_matrix((len(terms) * n, size))
-    bounds = [(None, None)] * (m * n)
-    for j, (i, weight, level) in enumerate(terms):
-        at = m * n + j * (n + 1)
-        bounds += [(None, None)] + [(0, 0 if level == 1 else None)] * n
-        cost[at] += weight
-        if level < 1:
-            cost[at + 1 : at + 1 + n] += weight * np.asarray(p) / (1 - level)
-        for s in range(n):  # share - level - excess <= 0
-            row = j * n + s
-            rows[row, i * n + s], rows[row, at], rows[row, at + 1 + s] = 1, -1, -1
-    sums = lil_matrix((n, size))
-    for s in range(n):
-        sums[s, [i * n + s for i in range(m)]] = 1
-    zeros = np.zeros(len(terms) * n)
-    found = linprog(cost, rows.tocsr(), zeros, sums.tocsr(), x, bounds, method="highs")
-    assert found.success, found.message
-    return found.fun
+    n, size = len(agents), len(parent)
+    inner = sorted(set(parent) - {-1})
+    scale = max(float(max(map(abs, aggregate[1:]))), 1e-300)
+    lp = Programme()
+    carried, to_go = lp.new(n, size), {}
+    for v in inner:
+        below = [w for w in range(size) if parent[w] == v]
+        for i in range(n):
+            p = [probability[w] for w in below]
+            to_go[i, v] = lp.risk(carried[i, below], p, agents[i][v])
+            lp.cost[to_go[i, v]] = 1.0
+    for w in range(1, size):  # what is carried includes the risk still to come
+        terms = [(1.0, c) for c in carried[:, w]]
+        terms += [(-1.0, to_go[i, w]) for i in range(n) if w in inner]
+        lp.add(terms, "=", aggregate[w] / scale)
+    x = lp.solve() * scale
+    totals = np.zeros(size)
+    for v in inner:
+        totals[v] = sum(x[to_go[i, v]] for i in range(n))
+    return totals
+
+
+def least_total_by_lp(x, p, agents):
+    """The same for one loss; ``agents`` holds one mixture of shortfalls each."""
+    tree = [-1] + [0] * len(x), [1, *p], [0, *x]
+    return least_totals_by_lp(*tree, [[[agent]] for agent in agents])[0]
+
+
+def best_deterministic_contract(z, laws, chance, agents, limits=None):
+    """Minimise the average total risk over comonotone functions of ``z``.
+
+    ``laws[v]`` are the probabilities with which parent ``v`` sees the entries of ``z``,
+    ``chance[v]`` its own, ``agents[i][v]`` its mixtures, ``limits[i][v]`` what it may
+    cost.  Return the minimum, or None, and the least sacrifice that meets the limits.
+    """
+    levels, rank = np.unique(z, return_inverse=True)
+    scale = max(np.abs(levels).max(), 1e-300)
+
+    def solve(sacrifice):
+        lp = Programme()
+        kept = lp.new(len(agents), len(levels))
+        (given,) = lp.new(1, low=0)
+        for column, level in zip(kept.T, levels):
+            lp.add([(1.0, g) for g in column], "=", level / scale)
+        for row in kept:
+            for below, above in itertools.pairwise(row):
+                lp.add([(1.0, below), (-1.0, above)], "<=", 0)
+        for v, law in enumerate(laws):
+            seen = np.flatnonzero(law)
+            for i, agent in enumerate(agents):
+                cost = lp.risk(kept[i, rank[seen]], law[seen], agent[v])
+                if not sacrifice:
+                    lp.cost[cost] = chance[v]
+                if limits is not None:
+                    slack = [(-1.0, given)] if sacrifice else []
+                    lp.add([(1.0, cost), *slack], "<=", limits[i][v] / scale)
+        if sacrifice:
+            lp.cost[given] = 1.0
+        x = lp.solve()
+        return None if x is None else scale * sum(c * x[v] for v, c in lp.cost.items())
+
+    return solve(False), solve(True) if limits is not None else 0.0
+
+
+def interpolated(k, b):
+    """The mixture of shortfalls that agrees with ``k`` at 0, 1/b, ..., 1."""
+    rises = [k(j / b) - k((j - 1) / b) for j in range(1, b + 1)]
+    falls = [a - c for a, c in zip(rises, [*rises[1:], 0.0])]
+    return [(j * fall, 1 - j / b) for j, fall in enumerate(falls, 1)]
 
 
 def least_total_by_enumeration(x, p, first, second):

@@ -171,3 +171,137 @@ def trees(draw, max_horizon=3, max_children=3):
         probability += [p for _, p in born]
     tree = dp.ScenarioTree(parent, [float(p) for p in probability])
     return Tree(tree, parent, probability)
+
+
+# economies ------------------------------------------------------------------------
+
+
+class Exchange(NamedTuple):
+    """An economy for the package, and its preferences for the oracles.
+
+    ``prefs[i][v]`` lists the mixtures of shortfalls the worst of which agent i fears at
+    node v; for smooth distortions, mixtures that agree at the levels of the tree.
+    """
+
+    economy: dp.Economy
+    prefs: list
+
+    def least_totals(self):
+        tree, total = self.economy.tree, self.economy.aggregate
+        parent = tree.parent.tolist()
+        return oracles.least_totals_by_lp(parent, tree.probability, total, self.prefs)
+
+    def least_total_at(self, v, z):
+        """The least total risk at node ``v`` of what its children carry."""
+        p = self.economy.tree.probability[children_of(self.economy.tree, v)]
+        tree = [-1] + [0] * len(z), [1, *p], [0, *z]
+        return oracles.least_totals_by_lp(*tree, [[own[v]] for own in self.prefs])[0]
+
+
+def children_of(tree, v):
+    return np.flatnonzero(tree.parent == v)
+
+
+def inner_nodes(tree):
+    return range(tree.first[tree.horizon])
+
+
+def as_preference(parts):
+    """The measure that takes the worst of mixtures of shortfalls."""
+    mixtures = [as_measure(part) for part in parts]
+    return mixtures[0] if len(mixtures) == 1 else dp.Supremum(mixtures)
+
+
+def case_economy(case):
+    """An exact case as an Exchange; without endowments the first agent owns all."""
+    paid = [case.endowments.get(i, [0] * len(case.names)) for i in case.agents]
+    if not case.endowments:
+        paid[0] = case.aggregate
+    prefs = [
+        {case.number[v]: p for (i, v), p in case.prefs.items() if i == agent}
+        for agent in case.agents
+    ]
+    agents = [{v: as_preference(p) for v, p in own.items()} for own in prefs]
+    tree = dp.ScenarioTree(case.parent, [float(p) for p in case.probability])
+    x = np.array([[float(y) for y in row] for row in paid])
+    return Exchange(dp.Economy(tree, x, agents), prefs)
+
+
+def _mixture(rng):
+    size = rng.integers(1, 4)
+    weights = rng.multinomial(8, np.ones(size) / size)
+    levels = rng.choice([0, 0.2, 0.5, 0.5, 0.75, 0.9, 0.99, 1], size)
+    return [(w / 8, float(a)) for w, a in zip(weights, levels) if w]
+
+
+def _preference(rng, kind):
+    """A measure, and its mixtures at a node with ``b`` children as a function of b."""
+    if kind == "smooth":
+        a = float(rng.choice([0.3, 0.8, 1.0, 1.6]))
+        measure, k = [
+            (dp.ProportionalHazard(a / 2), lambda s: s ** (a / 2)),
+            (dp.DualPower(1 + a), lambda s: 1 - (1 - s) ** (1 + a)),
+            (dp.Wang(a), lambda s: oracles.wang(s, a)),
+        ][rng.integers(3)]
+        return measure, lambda b: [oracles.interpolated(k, b)]
+    several = kind == "suprema" and rng.random() < 0.4
+    parts = [_mixture(rng) for _ in range(rng.integers(2, 4) if several else 1)]
+    return as_preference(parts), lambda b: parts
+
+
+def _losses(rng, n, size, ties):
+    """Losses of both signs: with many ties, with one owner, proportional, or any."""
+    kind = rng.integers(4 if ties else 3)
+    x = rng.normal(2, 5, (n, size))
+    if kind == 0:
+        x = rng.multinomial(8, np.ones(n) / n)[:, None] / 8 * x[0]
+    elif kind == 1:
+        x[1:] = 0
+    return rng.integers(-2, 4, (n, size)).astype(float) if kind == 3 else x
+
+
+@st.composite
+def exchanges(draw, kind="linear", max_horizon=3, agents=(1, 4), ties=True):
+    """Economies with "linear" preferences, "suprema" among them, or "smooth" ones."""
+    drawn = draw(trees(max_horizon))
+    rng = np.random.default_rng(draw(st.integers(0, 2**32)))
+    tree, size = drawn.tree, np.bincount(drawn.parent[1:])
+    if kind == "smooth":  # of equal siblings only the levels j / b matter
+        equal = [1.0] + [1 / size[v] for v in drawn.parent[1:]]
+        tree = dp.ScenarioTree(drawn.parent, equal)
+    prefs, measures = [], []
+    for _ in range(rng.integers(agents[0], agents[1] + 1)):
+        everywhere = [_preference(rng, kind)] * len(size)
+        at = (
+            everywhere if rng.random() < 0.5 else [_preference(rng, kind) for _ in size]
+        )
+        prefs.append({v: at[v][1](size[v]) for v in drawn.inner})
+        measures.append({v: at[v][0] for v in drawn.inner})
+        if at is everywhere:
+            measures[-1] = at[0][0]
+    x = _losses(rng, len(prefs), tree.n_nodes, ties)
+    return Exchange(dp.Economy(tree, x, measures), prefs)
+
+
+def near(answer, economy, rel=1e-12):
+    """Equal within ``rel``, or within ``rel`` of what is at stake along a path."""
+    at_stake = economy.scale * economy.n_agents * economy.tree.horizon
+    return pytest.approx(np.asarray(answer, dtype=float), rel=rel, abs=rel * at_stake)
+
+
+def check_layers(layers, exact, agents, equal=True):
+    """Compare layers with exact ones, where ``argmin`` may hold several agents."""
+    ends = sorted({float(Fraction(la[end])) for la in exact for end in ("lo", "hi")})
+    ours = sorted({end for la in layers for end in (la.attachment, la.exhaustion)})
+    assert [ours[0], ours[-1]] == pytest.approx([ends[0], ends[-1]], rel=1e-12)
+    for end in ours:
+        assert min(abs(end - e) for e in ends) <= 1e-12 * abs(end)
+    for la in exact:
+        x = float(Fraction(la["lo"]) + Fraction(la["hi"])) / 2
+        (shares,) = [ly.shares for ly in layers if ly.attachment < x < ly.exhaustion]
+        carriers = [i for i, share in zip(agents, shares) if share > 0]
+        assert set(carriers) <= set(la["argmin"])
+        assert sum(shares) == pytest.approx(1, abs=1e-12)
+        if equal:
+            assert carriers == la["argmin"]
+            assert max(shares) == pytest.approx(1 / len(carriers), abs=1e-12)

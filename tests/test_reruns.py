@@ -16,11 +16,13 @@ import pytest
 
 import dynpo_lite as dp
 from dynpo_lite.companion import parameters, record
+from dynpo_lite.companion.economy_file import example_path
 
 ROOT = Path(__file__).resolve().parents[1]
 TWO_PERIODS = "06_two_period_example"
 MYOPIC = "07_myopic_versus_dynamic"
-FEW = {"n_samples": 4000}
+OWN = "11_your_own_economy"
+FEW = {TWO_PERIODS: {"n_samples": 4000}, MYOPIC: {"n_samples": 4000}, OWN: {}}
 
 # one change for each parameter; some number must move
 CHANGES = {
@@ -34,6 +36,9 @@ CHANGES = {
     "n_samples": 5000,
     "seed": 2,
     "w1": 0.4,
+    "economy_path": str(example_path("two_period")),
+    "n_paths": 3000,
+    "bins": 3,
 }
 SWAPPED = {
     "agent1_threshold": 0.6,
@@ -82,7 +87,7 @@ def run(notebook, values):
     namespace = {"__name__": "__main__"}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(dp, "record", keep, raising=False)
-        for source in cells_with(notebook, FEW | values):
+        for source in cells_with(notebook, FEW[notebook] | values):
             exec(compile(source, notebook, "exec"), namespace)
     plt.close("all")
     return results
@@ -116,7 +121,22 @@ def test_swapping_the_agents_swaps_the_answer():
     assert one["time0_assessments"] == two["time0_assessments"][::-1]
 
 
-@pytest.mark.parametrize("notebook", [TWO_PERIODS, MYOPIC])
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"seed": 2, "n_paths": 900, "bins": 3},
+        {"economy_path": str(example_path("two_period"))},
+        {"bins": 2, "seed": 5},
+        {"bins": 6, "n_paths": 6000},
+    ],
+    ids=lambda v: ",".join(v),
+)
+def test_conclusions_hold_for_other_economies_and_paths(values):
+    results = run(OWN, values)
+    assert results["total_risk_to_go"] < sum(results["risk_without_trade"])
+
+
+@pytest.mark.parametrize("notebook", [TWO_PERIODS, MYOPIC, OWN])
 def test_every_parameter_changes_some_number(notebook):
     declared = parameters.read_parameters(parameters.find_notebook(notebook))
     names = [p.name for p in declared]

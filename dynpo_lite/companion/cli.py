@@ -1,22 +1,38 @@
-"""The command line: ``dynpo list``, ``dynpo params``, ``dynpo run``.
+"""The command line: ``dynpo list``, ``dynpo params``, ``dynpo run``, ``dynpo solve``.
 
-Exit codes: 0 done; 1 the notebook failed; 2 the user asked for something that is not
-there or not allowed, said in one line, with no kernel started and nothing written; 130
-interrupted.
+Exit codes: 0 done; 1 the notebook failed, or the economy has no solution of the form
+asked for; 2 the user asked for something that is not there or not allowed, said in one
+line, with no kernel started and nothing written; 130 interrupted.
 """
 
 import argparse
+import json
+import os
+import shlex
 import sys
 import time
 from importlib.metadata import version
 from pathlib import Path
 
+from dynpo_lite import Infeasible
+from dynpo_lite.companion.economy_file import EXAMPLES, example_path, load_economy
 from dynpo_lite.companion.parameters import (
     find_notebook,
     read_parameters,
     unknown_parameter,
 )
-from dynpo_lite.companion.rerun import NotebookFailed, execute, list_notebooks, plan_run
+from dynpo_lite.companion.rerun import (
+    NotebookFailed,
+    create_folder,
+    execute,
+    list_notebooks,
+    plan_run,
+    remove_empty,
+    unwritable,
+    write_together,
+)
+from dynpo_lite.companion.solution_files import SOLUTION_FILES, solution_files
+from dynpo_lite.companion.tables import Table
 
 NOTEBOOK = "a name, a number such as 06, a file name or a path"
 
@@ -65,7 +81,8 @@ def _say(message, code):
 def _parser():
     parser = _Parser(
         prog="dynpo",
-        description="Run the chapters of the book again with other parameters.",
+        description="Run the chapters of the book again with other parameters, or "
+        "solve an economy of your own.",
         allow_abbrev=False,
     )
     parser.add_argument(
@@ -98,7 +115,40 @@ def _parser():
         "(default: runs/NOTEBOOK)",
     )
     run.set_defaults(command=_run)
+    _add_solve(commands)
     return parser
+
+
+def _add_solve(commands):
+    solving = commands.add_parser("solve", help="solve an economy given by files")
+    solving.add_argument(
+        "economy",
+        metavar="ECONOMY.toml",
+        nargs="?",
+        help="agents and preferences; it names the CSV of the scenarios beside it",
+    )
+    solving.add_argument(
+        "-o",
+        dest="folder",
+        metavar="DIR",
+        help="where to write the solution (default: runs/ECONOMY)",
+    )
+    solving.add_argument(
+        "--no-certificate",
+        action="store_true",
+        help="do not check the solution independently, which takes longest",
+    )
+    for option, name, what in (
+        ("--example", "weather", "three insurers over three years"),
+        ("--example-two-period", "two_period", "the example of Section 6.2"),
+    ):
+        solving.add_argument(
+            option,
+            dest=name,
+            metavar="DIR",
+            help=f"write a complete economy to DIR instead: {what}",
+        )
+    solving.set_defaults(command=_solve)
 
 
 def _list(arguments):
@@ -133,6 +183,117 @@ def _run(arguments):
         f"{plan.name}: {len(results)} recorded values in {seconds:.1f} s; wrote "
         f"{plan.name}.ipynb, {plan.name}.html and results.json to {folder}"
     )
+    return 0
+
+
+def _solve(arguments):
+    examples = [name for name in EXAMPLES if getattr(arguments, name) is not None]
+    if len(examples) + (arguments.economy is not None) != 1:
+        raise ValueError(
+            "give either an economy, as in dynpo solve ECONOMY.toml -o DIR, or one "
+            "folder for an example, as in dynpo solve --example DIR"
+        )
+    if examples:
+        return _write_example(examples[0], Path(getattr(arguments, examples[0])))
+    path = Path(arguments.economy)
+    file = load_economy(path)
+    folder = Path(arguments.folder or Path("runs", path.stem))
+    _refuse_results(file, folder)
+    created = create_folder(folder)
+    try:
+        texts = solution_files(file, file.solve(), not arguments.no_certificate)
+        write_together(folder, texts)
+    except Infeasible as error:
+        remove_empty(created)
+        return _say(f"{path.name}: {_infeasible(file, error)}", 1)
+    except BaseException as error:
+        remove_empty(created)
+        if isinstance(error, ValueError):
+            raise RuntimeError("a defect of dynpo, not of the input") from error
+        raise
+    _print_solution(json.loads(texts["solution.json"]))
+    print(f"\nwrote {', '.join(texts)} to {folder}")
+    return 0
+
+
+def _refuse_results(file, folder):
+    """Refuse to overwrite what was read, or to replace a folder."""
+    for name in SOLUTION_FILES:
+        target = folder / name
+        if os.path.isdir(target):
+            raise unwritable(folder, f"{name} is a folder there")
+        if any(os.path.exists(target) and target.samefile(s) for s in file.sources):
+            raise unwritable(folder, f"{name} there is a file of the economy")
+
+
+def _infeasible(file, error):
+    """Return what is infeasible, nodes and agents named, in the words of the file."""
+    names = ", ".join(file.names[i] for i in error.agents)
+    other = "retention = 'state-dependent'"
+    if file.law == "marginal":
+        other = "law = 'conditional'"
+    return (
+        "no individually rational allocation with deterministic retention exists: at "
+        f"node {file.node_names[error.node]!r} the demands of {names} miss each other "
+        f"by {error.shortfall:.6g} {file.currency}; write {other} or "
+        "individually_rational = false"
+    )
+
+
+def _print_solution(summary):
+    kinds = ("risk_without_trade", "risk_with_trade", "gain")
+    rows = [[agent["name"], *(agent[k] for k in kinds)] for agent in summary["agents"]]
+    sums = (sum(column) for column in list(zip(*rows, strict=True))[1:])
+    print(f"{summary['title']}\nRisk at time 0, in {summary['currency']}:\n")
+    print(
+        Table(
+            ["agent", "without trade", "with trade", "gain"],
+            [
+                [name, *(f"{x:,.2f}" if abs(x) < 1e12 else f"{x:.6g}" for x in numbers)]
+                for name, *numbers in (*rows, ("total", *sums))
+            ],
+        )
+    )
+    print(f"\nlaw: {summary['law']}; retention: {summary['retention']}")
+    print(f"certificate: {_verdict(summary)}")
+
+
+def _verdict(summary):
+    """Return in one line what the independent check found."""
+    found = summary["certificate"]
+    if not found["available"]:
+        return f"none, for {found['reason']}"
+    if found["pareto_optimal"]:
+        return "nobody is worse off than without trade, and no allocation does better"
+    faults = []
+    if not found["individually_rational"]:
+        names, node = ", ".join(found["irrational_agents"]), found["irrational_node"]
+        faults.append(f"worse off than without trade at node {node!r}: {names}")
+    if found["worst_node"] is not None:
+        faults.append(
+            f"a trade at node {found['worst_node']!r}, if contracts could depend on "
+            f"it, saves {found['gap']:.6g} {summary['currency']}"
+        )
+    return "; ".join(faults) or "the shares do not sum to the losses"
+
+
+def _write_example(name, folder):
+    source = example_path(name).parent
+    texts = {path.name: path.read_text("utf-8") for path in sorted(source.iterdir())}
+    for file in texts:
+        if os.path.lexists(folder / file):
+            raise ValueError(f"{folder / file} exists already: choose another folder")
+    created = create_folder(folder)
+    try:
+        write_together(folder, texts)
+    except BaseException:
+        remove_empty(created)
+        raise
+    economy = folder / "economy.toml"
+    command = shlex.join(
+        ["dynpo", "solve", str(economy), "-o", str(folder / "solution")]
+    )
+    print(f"wrote {', '.join(texts)} to {folder}; next: {command}")
     return 0
 
 

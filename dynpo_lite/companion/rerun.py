@@ -199,7 +199,7 @@ def plan_run(notebook, values, output_dir):
     _require_tools()
     folder = Path(output_dir)
     _refuse_targets(path, folder)
-    created = _create_folder(folder)
+    created = create_folder(folder)
     return Plan(path.resolve(), declared, typed, resolved, folder, created)
 
 
@@ -216,11 +216,11 @@ def execute(plan, progress=True):
         content = {
             f"{plan.name}.ipynb": nbformat.writes(notebook) + "\n",
             f"{plan.name}.html": render_page(notebook, plan.notebook, plan.command),
-            RESULTS: _strict_json(results),
+            RESULTS: strict_json(results),
         }
-        _write_together(plan.folder, content)
+        write_together(plan.folder, content)
     except BaseException:
-        _remove_empty(plan.created)
+        remove_empty(plan.created)
         raise
     _failed_path(plan).unlink(missing_ok=True)
     return results
@@ -258,10 +258,10 @@ def _refuse_targets(notebook, folder):
         )
     for name in (notebook.name, f"{notebook.stem}.html", RESULTS):
         if os.path.isdir(folder / name):
-            raise _unwritable(folder, f"{name} is a folder there")
+            raise unwritable(folder, f"{name} is a folder there")
 
 
-def _create_folder(folder):
+def create_folder(folder):
     """Create the folder and prove that it can be written, or leave no trace."""
     ancestors = (folder, *folder.parents)
     missing = tuple(path for path in ancestors if not os.path.exists(path))
@@ -270,20 +270,20 @@ def _create_folder(folder):
         with tempfile.TemporaryFile(dir=folder):
             return missing
     except (FileExistsError, NotADirectoryError):
-        raise _unwritable(folder, "a file is in the way") from None
+        raise unwritable(folder, "a file is in the way") from None
     except OSError as error:
-        _remove_empty(missing)
-        raise _unwritable(folder, error.strerror) from None
+        remove_empty(missing)
+        raise unwritable(folder, error.strerror) from None
 
 
-def _unwritable(folder, why):
+def unwritable(folder, why):
     return ValueError(
         f"output folder = {str(folder)!r} cannot be written ({why}): "
         "choose another with -o DIR"
     )
 
 
-def _remove_empty(folders):
+def remove_empty(folders):
     for folder in folders:
         with suppress(OSError):  # not there, or something is in it
             folder.rmdir()
@@ -293,7 +293,7 @@ def _failed_path(plan):
     return plan.folder / f"{plan.name}.failed.ipynb"
 
 
-def _write_together(folder, content):
+def write_together(folder, content):
     """Write all files beside their places first, then move them there."""
     try:
         _stage_and_move(folder, content)
@@ -337,7 +337,7 @@ def _run_kernel(plan, source, work, progress):
         notebook = nbformat.read(executed, as_version=4)
         _clean(notebook, source, plan)
         kept = _failed_path(plan)
-        _write_together(plan.folder, {kept.name: nbformat.writes(notebook) + "\n"})
+        write_together(plan.folder, {kept.name: nbformat.writes(notebook) + "\n"})
         raise NotebookFailed(
             f"{plan.name} failed in cell [{error.exec_count}]: "
             f"{_last_line(error)}; kept as far as it ran: {kept}"
@@ -421,7 +421,7 @@ def _results(plan, notebook):
     }
 
 
-def _strict_json(content):
+def strict_json(content):
     return (
         json.dumps(
             content, allow_nan=False, ensure_ascii=False, indent=2, sort_keys=True
