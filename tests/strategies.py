@@ -156,10 +156,10 @@ class Tree(NamedTuple):
 
 
 @st.composite
-def trees(draw, max_horizon=3, max_children=3):
+def trees(draw, max_horizon=3, max_children=3, min_horizon=1):
     """Families of different sizes whose members need not be adjacent."""
     parent, probability, stage = [-1], [Fraction(1)], [0]
-    for _ in range(draw(st.integers(1, max_horizon))):
+    for _ in range(draw(st.integers(min_horizon, max_horizon))):
         born = []
         for v in stage:
             size = draw(st.integers(1, max_children))
@@ -261,9 +261,9 @@ def _losses(rng, n, size, ties):
 
 
 @st.composite
-def exchanges(draw, kind="linear", max_horizon=3, agents=(1, 4), ties=True):
+def exchanges(draw, kind="linear", horizon=(1, 3), agents=(1, 4), ties=True):
     """Economies with "linear" preferences, "suprema" among them, or "smooth" ones."""
-    drawn = draw(trees(max_horizon))
+    drawn = draw(trees(min_horizon=horizon[0], max_horizon=horizon[1]))
     rng = np.random.default_rng(draw(st.integers(0, 2**32)))
     tree, size = drawn.tree, np.bincount(drawn.parent[1:])
     if kind == "smooth":  # of equal siblings only the levels j / b matter

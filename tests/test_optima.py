@@ -159,19 +159,19 @@ def test_premia_known_at_time_1_make_trade_rational():
 
 
 @settings(max_examples=80)
-@given(exchanges(max_horizon=4, agents=(2, 5)))
+@given(exchanges(horizon=(1, 4), agents=(2, 5)))
 def test_totals_of_mixtures_of_shortfalls(exchange):
     compare_with_programme(exchange)
 
 
 @settings(max_examples=60)
-@given(exchanges("suprema", max_horizon=4, agents=(2, 5), ties=False))
+@given(exchanges("suprema", horizon=(1, 4), agents=(2, 5), ties=False))
 def test_totals_of_suprema(exchange):
     compare_with_programme(exchange)
 
 
 @settings(max_examples=60)
-@given(exchanges("smooth", max_horizon=4, agents=(2, 5)))
+@given(exchanges("smooth", horizon=(1, 4), agents=(2, 5)))
 def test_totals_of_smooth_distortions(exchange):
     """Equal siblings see a distortion at j / b only, so the polygon there is exact."""
     compare_with_programme(exchange)
