@@ -6,11 +6,12 @@ extras := --extra book --extra test
 lock := uv pip compile pyproject.toml $(extras) --universal --python-version 3.11 \
 	--no-header --no-annotate --no-emit-index-url --quiet
 
-.PHONY: help env book test browser refresh bench lock clean
+.PHONY: help env book test faults browser refresh bench lock clean
 
 help:
 	@echo 'make book     execute the notebooks, compare their outputs, build the book'
 	@echo 'make test     lint, unit tests, doctests, strict comparison of all outputs'
+	@echo 'make faults   seed every listed fault and see its check turn red'
 	@echo 'make browser  look at every page in headless Chromium'
 	@echo 'make refresh  execute the notebooks and store their outputs'
 	@echo 'make bench    measure against other software (makes .venv-bench)'
@@ -31,12 +32,16 @@ test: env
 	$(venv) -m pytest -o addopts= -p no:cacheprovider -n 2 --dist loadfile \
 		--nbval --nbval-current-env --nbval-cell-timeout 300 notebooks
 
+faults: env
+	DYNPO_FAULTS=all $(venv) -m pytest -q tests/test_faults.py
+
 browser: env
 	@$(venv) tools/browser.py
 
 refresh: env
 	@$(venv) tools/build_book.py --refresh
 	@$(venv) tools/key_figure.py
+	@$(venv) tools/paper_map.py
 
 bench:
 	$(python) benchmarks/run.py

@@ -135,3 +135,11 @@ def test_the_picture_of_the_readme_is_the_stored_one(monkeypatch):
     assert key_figure.PICTURE.read_bytes() == key_figure.picture()
     place = key_figure.PICTURE.relative_to(ROOT).as_posix()
     assert f"]({place})" in (ROOT / "README.md").read_text()
+
+
+def test_the_paper_map_shows_the_ledger(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "tools"))
+    import paper_map
+
+    for path, text in paper_map.files(LEDGER).items():
+        assert path.read_text(encoding="utf-8") == text, path.name

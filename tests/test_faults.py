@@ -1,0 +1,67 @@
+"""Every check can fail: faults seeded into the package must turn their check red.
+
+Each module ``faults_NN.py`` lists faults of chapter NN as (label, description, apply);
+``apply(patch)`` seeds one.  The chapter's cells then run in order, and the cell tagged
+``checks:label``, no earlier one, must raise AssertionError.  ``make faults`` tries all;
+``make test`` a sample of eight.
+"""
+
+import importlib
+import os
+from pathlib import Path
+
+import nbformat
+import pytest
+
+import dynpo_lite as dp
+from dynpo_lite.companion import figures
+
+HERE = Path(__file__).parent
+NOTEBOOKS = HERE.parent / "notebooks"
+MODULES = sorted(path.stem for path in HERE.glob("faults_*.py"))
+FAULTS = [
+    (module.removeprefix("faults_"), *fault)
+    for module in MODULES
+    for fault in importlib.import_module(module).FAULTS
+]
+SAMPLE = 8
+
+
+def chosen():
+    """Return all faults, or eight of them, evenly spread."""
+    if os.environ.get("DYNPO_FAULTS") == "all":
+        return FAULTS
+    step = max(len(FAULTS) // SAMPLE, 1)
+    return FAULTS[::step][:SAMPLE]
+
+
+@pytest.fixture
+def quiet(monkeypatch):
+    import matplotlib as mpl
+
+    mpl.use("agg")
+    monkeypatch.setattr(figures, "show", lambda: figures.plt.close("all"))
+    monkeypatch.setattr("IPython.display.display", lambda *args, **kwargs: None)
+    monkeypatch.setattr(dp, "record", lambda *args, **kwargs: None, raising=False)
+
+
+@pytest.mark.parametrize(
+    ("chapter", "label", "description", "apply"),
+    chosen(),
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_seeded_fault_turns_its_check_red(
+    quiet, monkeypatch, chapter, label, description, apply
+):
+    (path,) = NOTEBOOKS.glob(f"{chapter}_*.ipynb")
+    cells = [c for c in nbformat.read(path, 4).cells if c.cell_type == "code"]
+    namespace = {"__name__": "__main__"}
+    apply(monkeypatch)
+    for cell in cells:
+        tags = cell.metadata.get("tags", [])
+        if f"checks:{label}" in tags:
+            with pytest.raises(AssertionError):
+                exec(compile(cell.source, chapter, "exec"), namespace)
+            return
+        exec(compile(cell.source, chapter, "exec"), namespace)
+    pytest.fail(f"no cell checks {label}")
