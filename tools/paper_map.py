@@ -23,9 +23,9 @@ HEAD = """\
 # Paper map
 
 Where is Lemma 3.11 checked, by which function, and does it hold? This page is the
-paper's table of contents as a reviewer reads it: one row for every numbered item that the
-book covers so far, with a link to the statement and to the code cell that tests it, the
-status, and one sentence.
+paper's table of contents as a reviewer reads it: one row for every numbered item that
+the book covers so far, with a link to the statement and to the code cell that tests it,
+the status, and one sentence.
 
 *Status*: **holds** as printed; **holds after repair**, the page shows what fails as
 printed and the statement that holds; **fails as printed**, with a counterexample. The
