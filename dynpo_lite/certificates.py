@@ -20,6 +20,7 @@ from .economy import is_comonotone
 from .measures import choquet
 
 TOL = 1e-9
+TIGHT = {"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10}
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,8 @@ class Report:
     myopic_individually_rational, myopic_pareto_optimal : bool
         The same as seen from time 0 only.
     gap : float
-        The largest total risk-to-go, over nodes, that a trade at one node could save.
+        The largest total risk-to-go, over nodes, that a trade at one node could save;
+        nan where the payments do not sum to the aggregate.
     worst_node : int or None
         Where; None if nothing can be saved.
     irrational_node, irrational_agents
@@ -154,10 +156,13 @@ def check_allocation(economy, allocation, law="conditional"):
     node = None if rational else int(np.argmax(worse.any(axis=0)))
     names = () if rational else tuple(np.flatnonzero(worse[:, node]).tolist())
     find = _conditional_savings if law == "conditional" else _marginal_savings
-    savings, myopic_saving, trade_at = find(economy, allocation, risk)
-    worst = int(np.argmax(savings))
-    gap = max(float(savings[worst]), 0.0)
-    optimal = gap <= tol
+    if sums:
+        savings, myopic_saving, trade_at = find(economy, allocation, risk)
+        worst = int(np.argmax(savings))
+        gap = max(float(savings[worst]), 0.0)
+    else:  # of what is no allocation nothing can be saved
+        worst, gap, myopic_saving = 0, np.nan, np.nan
+    optimal = not gap > tol
     myopic_rational = not worse[:, 0].any()
     return Report(
         law=law,
@@ -298,6 +303,7 @@ def _worst_mixtures(parts, level, z):
         np.ones(n),
         bounds=bounds,
         method="highs",
+        options=TIGHT,
     )
     weights = [found.x[a:b] / found.x[a:b].sum() for a, b in itertools.pairwise(starts)]
     dual = np.maximum(-found.ineqlin.marginals.reshape(n, m), 0.0)
@@ -449,6 +455,7 @@ class _Programme:
             *matrix(self.equals),
             bounds=self.bounds,
             method="highs",
+            options=TIGHT,
         )
         if found.status != 0:
             raise RuntimeError(f"the linear programme failed: {found.message}")

@@ -16,12 +16,16 @@ from functools import cached_property
 import numpy as np
 
 from .layers import equal_shares, stack
+from .saddle import TIGHT
 
 TOL = 1e-9  # individual rationality, relative to the size of the losses
 
 
 class Infeasible(ValueError):
     """No individually rational allocation of the requested form exists.
+
+    Contracts are found backwards in time: what is refused is a contract at one time,
+    given the best ones later.
 
     Attributes
     ----------
@@ -186,8 +190,11 @@ class _Stage:
         from scipy.sparse import block_diag, csr_matrix, eye, hstack, kron, vstack
 
         n, m = self.economy.n_agents, len(self.widths)
-        n_parents, scale = len(self.parents), self.economy.scale
-        d, base = self.widths / scale, float(self.levels[0]) / scale
+        n_parents, base = len(self.parents), float(self.levels[0])
+        # in units of this time's own spread, constants counted from a first guess
+        scale = float(self.levels[-1]) - base or 1.0
+        guess = np.full(n, base / n) if limits is None else limits.min(axis=1)
+        d = self.widths / scale
         # variables: shares (n * m), risks of layers (n * n_parents), constants (n)
         risk = -eye(n_parents)
         rows = []
@@ -203,7 +210,7 @@ class _Stage:
         whole = hstack([eye(m)] * n + [csr_matrix((m, n * n_parents + n))])
         cash = hstack([csr_matrix((1, n * (m + n_parents))), np.ones((1, n))])
         equal = vstack([whole, cash]).tocsr()
-        equals = np.append(np.ones(m), base)
+        equals = np.append(np.ones(m), (base - guess.sum()) / scale)
         objective = np.concatenate(
             [np.zeros(n * m), np.tile(self.chance, n), np.zeros(n)]
         )
@@ -214,22 +221,31 @@ class _Stage:
                 [csr_matrix((n * n_parents, n * m)), eye(n * n_parents), each]
             )
             upper = vstack([upper, rational]).tocsr()
-            caps = np.append(caps, limits.ravel() / scale)
+            caps = np.append(caps, (limits - guess[:, None]).ravel() / scale)
         found = linprog(
-            objective, upper, caps, equal, equals, bounds=bounds, method="highs"
+            objective,
+            upper,
+            caps,
+            equal,
+            equals,
+            bounds=bounds,
+            method="highs",
+            options=TIGHT,
         )
         if found.status == 2:
-            self._raise_infeasible(upper, caps, equal, equals, bounds, n * n_parents)
+            self._raise_infeasible(
+                upper, caps, equal, equals, bounds, n * n_parents, scale
+            )
         if found.status != 0:
             raise RuntimeError(f"the linear programme failed: {found.message}")
         shares = np.clip(found.x[: n * m].reshape(n, m), 0.0, 1.0)
         shares[shares < 1e-9] = 0.0
         shares /= shares.sum(axis=0)
-        constants = found.x[-n:] * scale
-        constants += (float(self.levels[0]) - constants.sum()) / n
+        constants = found.x[-n:] * scale + guess
+        constants += (base - constants.sum()) / n
         return shares, constants
 
-    def _raise_infeasible(self, upper, caps, equal, equals, bounds, n_rational):
+    def _raise_infeasible(self, upper, caps, equal, equals, bounds, n_rational, scale):
         """Find the least common sacrifice and who forces it, and raise."""
         from scipy.optimize import linprog
         from scipy.sparse import hstack
@@ -247,9 +263,10 @@ class _Stage:
             equals,
             bounds=[*bounds, (0, None)],
             method="highs-ds",
+            options=TIGHT,
         )
         dual = -found.ineqlin.marginals[-n_rational:]
         dual = dual.reshape(self.economy.n_agents, len(self.parents))
         node = int(self.parents[np.argmax(dual.sum(axis=0))])
         agents = tuple(np.flatnonzero(dual.max(axis=1) > 1e-9).tolist())
-        raise Infeasible(node, agents, float(found.fun) * self.economy.scale)
+        raise Infeasible(node, agents, float(found.fun) * scale)

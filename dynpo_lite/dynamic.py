@@ -126,9 +126,10 @@ def node_measures(tree, measure, name="measure"):
             f"{name} has an entry for node {beyond[0]}: the tree has {tree.n_nodes} "
             "nodes, numbered from 0"
         )
-    parts, kinds, numbers = [], {}, np.empty(inner, dtype=np.int64)
+    parts, kinds, kept, numbers = [], {}, [], np.empty(inner, dtype=np.int64)
     for v in range(inner):
         own = measure[v]
+        kept.append(own)  # what is made when asked for must outlive its identity
         # equal measures are one kind; what cannot be hashed is told apart by identity
         key = own if isinstance(own, Distortion) else id(own)
         if key not in kinds:

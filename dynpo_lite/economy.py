@@ -125,6 +125,7 @@ class Economy:
         """Return every agent's risk-to-go of its endowment, (n_agents, n_nodes)."""
         if law not in self._without_trade:
             self._without_trade[law] = self.risk_to_go(self.endowments, law)
+            self._without_trade[law].setflags(write=False)
         return self._without_trade[law]
 
     @cached_property

@@ -106,13 +106,20 @@ def swap_interval(economy, allocation, stage, agents=(0, 1)):
         raise ValueError(
             f"stage = {stage} leaves no later payment: choose 1 to {horizon - 1}"
         )
-    first, second = agents
-    for agent in (first, second):
-        if agent not in range(economy.n_agents) or first == second:
-            raise ValueError(
-                f"agents = {agents!r}: choose two different agents of "
-                f"0 to {economy.n_agents - 1}"
-            )
+    pair = agents if isinstance(agents, (tuple, list)) else ()
+    known = [
+        int(a)
+        for a in pair
+        if not isinstance(a, (bool, np.bool_))
+        and isinstance(a, (int, np.integer))
+        and 0 <= a < economy.n_agents
+    ]
+    if len(pair) != 2 or len(set(known)) != 2:
+        raise ValueError(
+            f"agents = {agents!r}: choose two different agents of "
+            f"0 to {economy.n_agents - 1}"
+        )
+    first, second = known
     nodes = economy.tree.nodes(stage)
     room = economy.risk_without_trade("conditional") - economy.risk_to_go(allocation)
     low, high = -room[second, nodes].min(), room[first, nodes].min()

@@ -102,6 +102,10 @@ def solve(
     n = economy.n_agents
     split = np.full(n, 1.0 / n)
     if surplus_split is not None:
+        if not individually_rational:
+            raise ValueError(
+                "surplus_split goes with individually_rational=True: leave it out"
+            )
         split = validate.probabilities("surplus_split", surplus_split, n)
     return Solution(economy, bool(individually_rational), split)
 
@@ -249,6 +253,9 @@ class _Family:
                     parts[i][row] = found
         tails = np.empty((n, *self.width.shape))
         for row in range(m):
+            if all(len(parts[i][row]) == 1 for i in range(n)):
+                tails[:, row] = [parts[i][row][0]._k(level[row]) for i in range(n)]
+                continue
             k = [np.array([d._k(level[row]) for d in parts[i][row]]) for i in range(n)]
             tails[:, row], shares, weights = saddle_shares(k, self.width[row])
             self._saddles[row] = shares, weights

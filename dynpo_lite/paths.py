@@ -68,8 +68,9 @@ def tree_from_paths(paths, bins=4):
     """
     paths = validate.finite_array("paths", paths, ndim=3)
     n_paths, horizon, n_agents = paths.shape
-    if np.isscalar(bins):
+    if np.ndim(bins) == 0:
         bins = [bins] * horizon
+    bins = [min(b, n_paths) if isinstance(b, (int, np.integer)) else b for b in bins]
     bins = [validate.integer("bins", b, 1) for b in bins]
     if len(bins) != horizon:
         raise ValueError(

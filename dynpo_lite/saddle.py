@@ -11,6 +11,8 @@ a linear programme; its dual variables are the shares of the layers.
 
 import numpy as np
 
+TIGHT = {"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10}
+
 
 def saddle_shares(tails, widths):
     """Solve the max-min problem of one node.
@@ -49,7 +51,7 @@ def saddle_shares(tails, widths):
     n, m = len(tails), len(widths)
     sizes = [len(k) for k in tails]
     shares = np.full((n, m), 1.0 / n)
-    wide = np.flatnonzero(widths > 0)
+    wide = np.flatnonzero(widths > 1e-15 * widths.max(initial=0.0))
     weights = [np.full(size, 1.0 / size) for size in sizes]
     if len(wide):
         scale = widths[wide].max()
@@ -68,9 +70,13 @@ def saddle_shares(tails, widths):
             b_eq=np.ones(n),
             bounds=[(0, 1)] * sum(sizes) + [(None, None)] * len(wide),
             method="highs-ds",
+            options=TIGHT,
         )
         dual = np.maximum(-found.ineqlin.marginals.reshape(n, len(wide)), 0.0)
-        shares[:, wide] = dual / dual.sum(axis=0)
+        priced = dual.sum(axis=0) > 0
+        shares[:, wide[priced]] = (dual / np.maximum(dual.sum(axis=0), 1e-300))[
+            :, priced
+        ]
         stops = np.cumsum(sizes)
         parts = np.split(found.x[: stops[-1]], stops[:-1])
         weights = [np.maximum(p, 0) / np.maximum(p, 0).sum() for p in parts]

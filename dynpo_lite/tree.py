@@ -77,7 +77,8 @@ class ScenarioTree:
             "probability", self.probability, shape=parent.shape
         ).copy()
         stage = _stages(parent)
-        _check_probabilities(parent, probability)
+        probability[1:] /= _check_probabilities(parent, probability)[parent[1:]]
+        probability[0] = 1.0
         for name, value in (
             ("parent", parent),
             ("probability", probability),
@@ -212,3 +213,4 @@ def _check_probabilities(parent, probability):
             f"probability: the children of node {v} sum to {total[v]:.10g}: "
             "divide them by their sum (they are conditional on the parent)"
         )
+    return total

@@ -118,7 +118,7 @@ def real_array(name, value, shape=None, ndim=None):
         asked = (
             f"shape {tuple('any' if w is None else w for w in shape)}"
             if shape is not None
-            else f"{ndim} axis" + ("es" if ndim != 1 else "")
+            else f"{ndim} " + ("axis" if ndim == 1 else "axes")
         )
         raise ValueError(f"{name} has shape {array.shape}: give an array with {asked}")
     if array.size == 0:

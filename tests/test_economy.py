@@ -73,7 +73,6 @@ class Computed(Mapping):
         return dp.Supremum([ES(v / self.n), mean])
 
 
-@pytest.mark.xfail(strict=True, reason="a Supremum's id is taken after it is gone")
 def test_measures_made_when_asked_for():
     n = 50
     below = [v for v in range(1, n + 1) for _ in range(2)]
@@ -128,7 +127,6 @@ def test_the_marginal_reading_by_recursion(exchange):
         assert economy.risk_without_trade("marginal")[i] == near(risk, economy, 1e-11)
 
 
-@pytest.mark.xfail(strict=True, reason="1 + 2e-9 is refused as a sum of weights")
 def test_probabilities_within_the_tolerance_of_a_tree():
     """Each family may miss 1 by 1e-9, so two of them in a row by more."""
     p = [1] + [0.5, 0.5 + 0.9e-9] * 3
@@ -314,7 +312,6 @@ def test_bad_arguments_are_refused(call, text):
     assert refusal(call) == text
 
 
-@pytest.mark.xfail(strict=True, reason="axises")
 def test_the_plural_of_axis():
     text = "ValueError: shares has shape (3,): give an array with 2 axes"
     assert refusal(lambda: dp.is_comonotone([1, 2, 3])) == text

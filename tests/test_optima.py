@@ -529,7 +529,6 @@ def test_a_large_tree_of_unequal_families():
 # suprema and their linear programmes ----------------------------------------------
 
 
-@pytest.mark.xfail(strict=True, reason="the programme stops within 1e-7 of the optimum")
 def test_a_layer_much_thinner_than_the_others():
     """One agent: the risk is the largest of three integrals, known without solving."""
     economy, answer = thin_layers()
@@ -545,7 +544,6 @@ def thin_layers():
     return dp.Economy(tree, [[0, *z]], [worst]), dp.choquet(z, worst, p)
 
 
-@pytest.mark.xfail(strict=True, reason="a layer of width 6e-17 has no price: 0 / 0")
 def test_totals_that_differ_by_rounding():
     """0.1 + 0.2 is not 0.3 but a layer of width 6e-17 above it."""
     tree = dp.ScenarioTree([-1, 0, 0, 0], [1, 0.25, 0.25, 0.5])
@@ -555,7 +553,6 @@ def test_totals_that_differ_by_rounding():
     assert solution.total_risk_to_go[0] == pytest.approx(0.65)
 
 
-@pytest.mark.xfail(strict=True, reason="layers of width 6e-17: 0 / 0")
 @given(exchanges("suprema"))
 def test_suprema_and_ties_up_to_rounding(exchange):
     economy = exchange.economy
@@ -563,7 +560,6 @@ def test_suprema_and_ties_up_to_rounding(exchange):
     check_promises(dp.Economy(economy.tree, x, economy.agents), 1e-9)
 
 
-@pytest.mark.xfail(strict=True, reason="one saddle problem for all sisters")
 def test_a_supremum_elsewhere_does_not_move_a_tie():
     """Two agents with the mean share equally, whatever happens at a sister node."""
     mean = dp.Expectation()
