@@ -1,0 +1,87 @@
+"""Faults that the checks of chapter 01 must notice; see ``test_faults.py``."""
+
+import numpy as np
+
+import dynpo_lite as dp
+import dynpo_lite.dynamic
+
+true_risk_to_go = dp.risk_to_go
+
+
+def one_step_at_a_time(change):
+    """Return a risk-to-go in which ``change`` has been made to what follows."""
+
+    def risk_to_go(tree, losses, measure):
+        risk = np.zeros(tree.n_nodes)
+        for t in reversed(range(tree.horizon)):
+            z = np.where(tree.stage == t + 1, losses + change(risk), 0.0)
+            nodes = tree.nodes(t)
+            risk[nodes] = true_risk_to_go(tree, z, measure)[nodes]
+        return risk
+
+    return risk_to_go
+
+
+def of_the_sum(tree, losses, measure):
+    """Return each node's measure of the sum of all later payments."""
+    risk = np.zeros(tree.n_nodes)
+    rest = {v: (np.zeros(1), np.ones(1)) for v in tree.leaves}
+    for v in reversed(range(tree.leaves[0])):
+        after = np.flatnonzero(tree.parent == v)
+        sums = np.concatenate([losses[c] + rest[c][0] for c in after])
+        chance = np.concatenate([tree.probability[c] * rest[c][1] for c in after])
+        own = measure[v] if isinstance(measure, dict) else measure
+        rest[v], risk[v] = (sums, chance), dp.choquet(sums, own, chance)
+    return risk
+
+
+def counts_the_present(tree, losses, measure):
+    """Return the risk-to-go plus what is paid at the node itself."""
+    present = np.where(np.isin(np.arange(tree.n_nodes), tree.leaves), 0.0, losses)
+    return true_risk_to_go(tree, losses, measure) + present
+
+
+def without_the_sure_part(z, k):
+    """Return Choquet sums that forget the smallest loss."""
+    return ((z[:, :-1] - z[:, 1:]) * k[:, :-1]).sum(axis=1)
+
+
+def risk_to_go(replacement):
+    """Return a fault: another function in place of ``dp.risk_to_go``."""
+    return lambda patch: patch.setattr(dp, "risk_to_go", replacement)
+
+
+FAULTS = [
+    (
+        "definition-2-1",
+        "what is paid at the node itself counts",
+        risk_to_go(counts_the_present),
+    ),
+    (
+        "definition-2-2",
+        "the sure part of a loss is forgotten",
+        lambda patch: patch.setattr(
+            dynpo_lite.dynamic, "layer_sum", without_the_sure_part
+        ),
+    ),
+    (
+        "definition-2-3",
+        "gains to come count as losses",
+        risk_to_go(one_step_at_a_time(np.abs)),
+    ),
+    (
+        "definition-2-4",
+        "the measure of the sum instead of nested risk",
+        risk_to_go(of_the_sum),
+    ),
+    (
+        "theorem-2-5",
+        "what follows is discounted",
+        risk_to_go(one_step_at_a_time(lambda risk: 0.9 * risk)),
+    ),
+    (
+        "theorem-2-5",
+        "gains to come are forgotten",
+        risk_to_go(one_step_at_a_time(lambda risk: np.maximum(risk, 0.0))),
+    ),
+]
