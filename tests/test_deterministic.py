@@ -421,7 +421,187 @@ def test_a_small_second_period_has_the_conflict_of_a_large_one():
     tree = dp.ScenarioTree([-1, 0, 0, 1, 1, 1, 2, 2, 2], p)
     x = np.zeros((2, 9))
     x[:, 3:] = [[2, 3, 2, 1, 1, 3], [3, 1, 0, 2, 3, 3]]
-    agents = [[mean, ES(0.75), ES(0.25)], [mean, ES(0.5), mean], [ES(0.25)] * 3]
+    agents = [[mean, ES(0.75), mean], [mean, ES(0.25), ES(0.5)]]
+    large = dp.Economy(tree, x, agents)
+    shortfalls = []
+    for economy in (large, beside_a_sure_loss(large, 1e-8)):
+        with pytest.raises(dp.Infeasible) as caught:
+            solve(economy, "conditional")
+        shortfalls.append(caught.value.shortfall)
+    assert shortfalls[1] == pytest.approx(1e-8 * shortfalls[0], rel=1e-6)
+
+
+@readings
+@given(exchange=exchanges("suprema", agents=(1, 4), ties=False))
+def test_without_rationality_nothing_is_infeasible(law, exchange):
+    economy = exchange.economy
+    solution = solve(economy, law, individually_rational=False)
+    assert np.isfinite(solution.allocation).all()
+    risk = economy.risk_to_go(solution.allocation, law)
+    assert risk == near(solution.risk_to_go, economy, 1e-9)
+
+
+def test_state_dependent_premia_cure_what_is_infeasible():
+    economy = split_ownership()
+    solution = dp.solve(economy)
+    assert dp.check_allocation(economy, solution.allocation).pareto_optimal
+
+
+def three_periods():
+    """Deterministic contracts that exist, but not after the best one of time 3.
+
+    Time 1: nodes 1, 2, 3.  Time 2: 0 or 1/20, owned by agent 0 at node 1 and by agent 1
+    at node 2; both take means, so what is left at time 3 must make room for that.
+    Time 3: 0 or 1.  Agent 1 should carry it after nodes 1 and 2, agent 0 after node 3,
+    and on average agent 0; then nothing is saved after nodes 1 and 2.
+    """
+    parent = [-1, 0, 0, 0, 1, 1, 2, 2, 3, 3] + [v for v in range(4, 10) for _ in "01"]
+    tree = dp.ScenarioTree(parent, [1] + [1 / 3] * 3 + [0.5] * 18)
+    x = np.zeros((2, 22))
+    x[0, [5, 9]] = x[1, 7] = 0.05
+    x[:, [8, 9]] += [[0.1], [-0.1]]
+    x[0, [11, 13, 15, 17]] = 1
+    x[0, 18:], x[1, 18:] = 0.5, [-0.5, 0.5] * 2
+
+    def grim(w):
+        return as_preference([[(1 - w, 0), (w, 1)]])
+
+    first = {v: grim(0.1) if v in (4, 5, 6, 7) else mean for v in range(10)}
+    second = {v: grim(0.5) if v in (8, 9) else mean for v in range(10)}
+    return dp.Economy(tree, x, [first, second])
+
+
+def rational_contract(economy):
+    """At time 3 agent 1 carries all for 1/2; then functions of the total."""
+    tree, s = economy.tree, economy.aggregate
+    carried = np.zeros_like(economy.endowments)
+    carried[0, 10:] = 0.5
+    third = s[10:] - 0.5
+    carried[1, 10:] = third
+    paid = carried.copy()
+    for t in (2, 1):
+        nodes = tree.nodes(t)
+        risk = economy.risk_to_go(paid)[:, nodes]
+        z = s[nodes] + risk.sum(axis=0)
+        if t == 2:
+            carried[0, nodes] = np.minimum(z, 0.55) + 0.0625 * (z > 0.6) + 0.0125
+        else:
+            carried[0, nodes] = economy.risk_without_trade()[0, 0] - 0.001
+        carried[1, nodes] = z - carried[0, nodes]
+        paid[:, nodes] = carried[:, nodes] - risk
+    return paid, carried
+
+
+def test_a_rational_contract_of_three_periods():
+    economy = three_periods()
+    paid, carried = rational_contract(economy)
+    report = dp.check_allocation(economy, paid)
+    assert report.sums_to_aggregate
+    assert report.individually_rational
+    for t in (1, 2, 3):  # at each time one non-decreasing function of the total
+        assert dp.is_comonotone(carried[:, economy.tree.nodes(t)], tol=1e-12)
+
+
+@pytest.mark.xfail(
+    strict=True,
+    raises=dp.Infeasible,
+    reason="the best contract of time 3 leaves none at time 2",
+)
+def test_what_exists_is_not_called_infeasible():
+    solve(three_periods(), "conditional")
+
+
+# arguments ------------------------------------------------------------------------
+
+
+ECONOMY = case_economy(C05).economy
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        (
+            {"retention": "state-dependent", "law": "marginal"},
+            "retention = 'state-dependent' does not go with law = 'marginal': choose "
+            "'deterministic', or law = 'conditional'",
+        ),
+        (
+            {"retention": "fixed"},
+            "retention = 'fixed' is unknown: choose 'state-dependent' or "
+            "'deterministic'",
+        ),
+        (
+            {"law": "joint"},
+            "law = 'joint' is unknown: choose 'conditional' or 'marginal'",
+        ),
+        (
+            {"retention": "deterministic", "surplus_split": [0.5, 0.5]},
+            "surplus_split goes with state-dependent retention: leave it out",
+        ),
+        (
+            {"law": "marginal", "surplus_split": [0.5, 0.5]},
+            "surplus_split goes with state-dependent retention: leave it out",
+        ),
+        (
+            {"surplus_split": [1.0]},
+            "surplus_split has shape (1,): give an array with shape (2,)",
+        ),
+        (
+            {"surplus_split": [0.5, 0.4]},
+            "surplus_split sum to 0.9: divide them by their sum",
+        ),
+        (
+            {"surplus_split": [1.5, -0.5]},
+            "surplus_split holds -0.5 at position 1: probabilities are at least 0",
+        ),
+        (
+            {"surplus_split": [np.nan, 1]},
+            "surplus_split holds nan at position 0: remove or replace it",
+        ),
+    ],
+)
+def test_bad_arguments_are_refused(options, text):
+    assert refusal(lambda: dp.solve(ECONOMY, **options)) == f"ValueError: {text}"
+
+
+def test_a_split_without_rationality_is_refused():
+    refusal(
+        lambda: dp.solve(ECONOMY, individually_rational=False, surplus_split=[1, 0])
+    )
+
+
+def test_the_reading_decides_the_retention():
+    assert dp.solve(ECONOMY).layers.keys() == dict.fromkeys(C05.inner).keys()
+    assert dp.solve(ECONOMY, law="marginal").layers.keys() == {1, 2}
+    explicit = dp.solve(ECONOMY, "deterministic", "marginal")
+    assert explicit.law == "marginal"
+
+
+# degenerate -----------------------------------------------------------------------
+
+
+mild_or_grim = dp.Supremum([ES(0.5), dp.Mixture([mean, dp.WorstCase()], [0.5, 0.5])])
+
+
+@readings
+@pytest.mark.parametrize("rationally", [True, False])
+@pytest.mark.parametrize("size", [0.0, 1.0, 1e12, 1e-9])
+@pytest.mark.parametrize(
+    "tree",
+    [
+        dp.ScenarioTree([-1, 0], [1, 1]),
+        dp.ScenarioTree([-1, 0, 1, 2], np.ones(4)),
+        two_coins,
+    ],
+    ids=["one step", "chain", "two coins"],
+)
+@pytest.mark.parametrize(
+    "agents",
+    [[mild_or_grim], [dp.WorstCase()] * 2, [mild_or_grim, mean, mild_or_grim]],
+    ids=["one", "worst", "suprema"],
+)
+def test_degenerate_economies(tree, size, agents, rationally, law):
+    x = size * np.arange(len(agents) * tree.n_nodes).reshape(len(agents), -1)
     economy = dp.Economy(tree, x, agents)
     solution = solve(economy, law, individually_rational=rationally)
     assert solution.allocation.sum(axis=0) == near(economy.aggregate, economy)
@@ -466,11 +646,8 @@ def test_demands_that_miss_by_less_than_the_tolerance_are_met():
     x[:, 3:] = [[0, 0, 1, 2, 3, 3], [1, 3, 2, 3, 1, 2], [1, 3, 2, 3, 2, 0]]
     x *= 1e-9
     x[0, 1] = 1
-    agents = [
-        [mean, ES(0.75), ES(0.25)],
-        [mean, ES(0.5), mean],
-        [mean, *[ES(0.25)] * 2],
-    ]
+    third = [mean, ES(0.25), ES(0.25)]
+    agents = [[mean, ES(0.75), ES(0.25)], [mean, ES(0.5), mean], third]
     economy = dp.Economy(tree, x, agents)
     solution = solve(economy, "conditional")
     assert dp.check_allocation(economy, solution.allocation).individually_rational
