@@ -25,11 +25,12 @@ TIGHT = {"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e
 
 @dataclass(frozen=True)
 class Trade:
-    """An exchange at the children of a node that makes every named agent better off.
+    """An exchange at the children of a node that hurts nobody and helps somebody.
 
     ``payments`` (n_agents, n_children) are to be added to what the allocation pays at
     ``children``; ``gains`` (n_agents,) is by how much each agent's risk at the node
-    falls.
+    falls: by the same for all under conditional laws, by at least 0 in the marginal
+    reading.
     """
 
     node: int
@@ -276,39 +277,33 @@ def _worst_mixtures(parts, level, z):
     nothing to choose, and the shares are left to the caller.
     """
     from scipy.optimize import linprog
+    from scipy.sparse import block_diag, csr_array, eye_array, hstack
 
     if all(len(agent) == 1 for agent in parts):
         return [np.ones(1)] * len(parts), None
     n, m = len(parts), len(z) - 1
     widths = z[:-1] - z[1:]
-    sizes = [len(agent) for agent in parts]
-    starts = np.concatenate([[0], np.cumsum(sizes)])
-    n_weights = starts[-1]
-    caps, limits = np.zeros((n * m, n_weights + m)), np.zeros(n * m)
-    for i, agent in enumerate(parts):
-        for j in range(m):
-            row = caps[i * m + j]
-            row[starts[i] : starts[i + 1]] = [-k._k(level[j]) for k in agent]
-            caps[i * m + j, n_weights + j] = 1.0
-    sums = np.zeros((n, n_weights + m))
-    for i in range(n):
-        sums[i, starts[i] : starts[i + 1]] = 1.0
     scale = max(widths.max(initial=0.0), 1e-300)
-    bounds = [(0, 1)] * n_weights + [(0, 1)] * m
+    costs = [
+        np.array([k._k(level[:m]) for k in agent]) * widths / scale for agent in parts
+    ]
+    # the shares of the layers, then everybody's risk: at least that of every part
+    risks = block_diag([np.ones((len(agent), 1)) for agent in parts])
+    whole = hstack([*[eye_array(m)] * n, csr_array((m, n))])
     found = linprog(
-        np.append(np.zeros(n_weights), -widths / scale),
-        caps,
-        limits,
-        sums,
-        np.ones(n),
-        bounds=bounds,
+        np.repeat([0.0, 1.0], [n * m, n]),
+        hstack([block_diag(costs), -risks]).tocsr(),
+        np.zeros(sum(map(len, parts))),
+        whole.tocsr(),
+        np.ones(m),
+        bounds=[(0, 1)] * (n * m) + [(None, None)] * n,
         method="highs",
         options=TIGHT,
     )
-    weights = [found.x[a:b] / found.x[a:b].sum() for a, b in itertools.pairwise(starts)]
-    dual = np.maximum(-found.ineqlin.marginals.reshape(n, m), 0.0)
-    total = dual.sum(axis=0)
-    shares = np.where(total > 0, dual / np.where(total > 0, total, 1.0), 1.0 / n)
+    dual = np.maximum(-found.ineqlin.marginals, 0.0)
+    starts = np.cumsum([0, *map(len, parts)])
+    weights = [dual[a:b] / dual[a:b].sum() for a, b in itertools.pairwise(starts)]
+    shares = found.x[: n * m].reshape(n, m)
     return weights, np.hstack([shares, np.full((n, 1), 1.0 / n)])
 
 

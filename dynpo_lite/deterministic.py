@@ -12,20 +12,23 @@ linear programme finds the best contract of this form, if there is any.
 """
 
 from functools import cached_property
+from itertools import permutations, product
+from math import factorial, prod
 
 import numpy as np
 
-from .layers import equal_shares, stack
-from .saddle import TIGHT
+from .contracts import Market, Sacrifice, best_contracts
+from .distortions import equal_shares
+from .dynamic import descending_order
+from .layers import stack
+from .validate import frozen
 
 TOL = 1e-9  # individual rationality, relative to the size of the losses
+MAX_ORDERS = 120  # of the totals of earlier times, tried before giving up
 
 
 class Infeasible(ValueError):
-    """No individually rational allocation of the requested form exists.
-
-    Contracts are found backwards in time: what is refused is a contract at one time,
-    given the best ones later.
+    """No individually rational allocation of the requested form exists, or was found.
 
     Attributes
     ----------
@@ -35,23 +38,24 @@ class Infeasible(ValueError):
         The agents whose demands conflict.
     shortfall : float
         The least loss, in units of loss, that every agent would have to accept at some
-        node of that stage.
+        node.
+    proved : bool
+        Whether no allocation of this form exists.  True at the last time, and wherever
+        all orders of the totals of earlier times were tried; else False: contracts are
+        found backwards in time, and other ones at later times may leave more room.
     """
 
-    def __init__(self, node, agents, shortfall):
+    def __init__(self, node, agents, shortfall, proved):
         self.node, self.agents, self.shortfall = node, agents, shortfall
+        self.proved = proved
         names = ", ".join(map(str, agents))
         super().__init__(
-            f"no individually rational allocation with deterministic retention exists: "
+            "no individually rational allocation with deterministic retention "
+            f"{'exists' if proved else 'was found'}: "
             f"at node {node} the demands of agents {names} miss each other by "
             f"{shortfall:.6g}; use retention='state-dependent' or "
             "individually_rational=False"
         )
-
-
-def solve_deterministic(economy, law, individually_rational):
-    """Solve with deterministic retention; see :func:`dynpo_lite.optima.solve`."""
-    return DeterministicSolution(economy, law, bool(individually_rational))
 
 
 class DeterministicSolution:
@@ -73,36 +77,119 @@ class DeterministicSolution:
         As for state-dependent retention, node by node.
     """
 
-    def __init__(self, economy, law, individually_rational):
+    def __init__(self, economy, law, individually_rational, split):
         self.economy, self.law = economy, law
         self.individually_rational = individually_rational
+        self._split = split
         tree, shape = economy.tree, economy.endowments.shape
         self.risk_to_go = np.zeros(shape)
         self.allocation = np.zeros(shape)
-        self.layers, self.constants = {}, {}
+        self.layers, self.constants, self._orders = {}, {}, {}
         self._layer_risks = np.full(shape, np.nan)
         for t in range(tree.horizon, 0, -1):
             self._solve_stage(t)
         self.total_risk_to_go = self.risk_to_go.sum(axis=0)
+        for array in (self.risk_to_go, self.allocation, self.total_risk_to_go):
+            frozen(array)
 
     def _solve_stage(self, t):
-        economy = self.economy
-        parents, children = economy.tree.nodes(t - 1), economy.tree.nodes(t)
-        total = economy.aggregate[children] + self.risk_to_go[:, children].sum(axis=0)
-        stage = _Stage(economy, self.law, parents, children, total)
-        limits = None
-        if self.individually_rational:
-            limits = economy.risk_without_trade(self.law)[:, parents]
-        shares, constants = stage.contract(limits)
+        """Find the best contract of one time, given those of later times."""
+        stage, limits = self._stage(t), self._limits(t)
+        self._orders[t] = stage.order
+        shares = stage.cheapest_shares()
+        if shares is None or not stage.leaves_room(shares, limits):
+            found = best_contracts([stage.market(limits)], stage.tol)
+            if isinstance(found, Sacrifice):
+                self._solve_together(t, [(stage, found)])
+                return
+            shares = stage.shares_of(found[0])
+        self._keep(stage, shares, stage.constants(shares, limits, self._split))
+
+    def _stage(self, t):
+        nodes = self.economy.tree.nodes(t)
+        later = self.risk_to_go[:, nodes].sum(axis=0)
+        return _Stage(self.economy, self.law, t, self.economy.aggregate[nodes] + later)
+
+    def _limits(self, t):
+        if not self.individually_rational:
+            return None
+        return self._without_trade[:, self.economy.tree.nodes(t - 1)]
+
+    def _keep(self, stage, shares, constants):
         risks = stage.risks(shares)
-        self.layers[t] = stack(stage.levels, shares.T)
-        self.constants[t] = constants
-        self._layer_risks[:, parents] = risks
-        self.risk_to_go[:, parents] = risks + constants[:, None]
-        steps = np.cumsum(shares * stage.widths, axis=1)
-        kept = np.hstack([np.zeros((len(shares), 1)), steps])[:, stage.rank]
-        carried = kept + constants[:, None]
-        self.allocation[:, children] = carried - self.risk_to_go[:, children]
+        self.layers[stage.t] = stack(stage.levels, shares.T)
+        self.constants[stage.t] = constants
+        self._layer_risks[:, stage.parents] = risks
+        self.risk_to_go[:, stage.parents] = risks + constants[:, None]
+        carried = stage.retained(shares)[:, stage.rank] + constants[:, None]
+        self.allocation[:, stage.children] = (
+            carried - self.risk_to_go[:, stage.children]
+        )
+
+    def _solve_together(self, first, conflicts):
+        """Find contracts of the times from ``first`` on that leave room for each other.
+
+        With the order of the totals given at each time but the last, whose totals are
+        known, contracts are solutions of one linear programme.
+        """
+        horizon = self.economy.tree.horizon
+        tried, exhaustive = self._possible_orders(range(first, horizon))
+        last = self._stage(horizon)
+        for orders in tried:
+            stages = [last]
+            markets = [last.market(self._limits(horizon))]
+            for t in range(horizon - 1, first - 1, -1):
+                place = np.argsort(orders[t])
+                stages.append(_Stage(self.economy, self.law, t, place))
+                markets.append(stages[-1].market(self._limits(t), stages[-2]))
+            found = best_contracts(markets, last.tol)
+            if isinstance(found, Sacrifice):
+                conflicts.append((stages[found.market], found))
+            elif self._keep_together(first, found):
+                return
+            else:
+                exhaustive = False
+        stage, least = min(conflicts, key=lambda pair: pair[1].shortfall)
+        node = int(stage.parents[least.parent])
+        raise Infeasible(node, least.agents, least.shortfall, exhaustive)
+
+    def _possible_orders(self, times):
+        """Return orders of the totals, time -> order, and whether these are all."""
+        if not times:
+            return [], True
+        nodes = [self.economy.tree.nodes(t) for t in times]
+        total = self.economy.aggregate + self._without_trade.sum(axis=0)
+        alone = [np.argsort(total[own], kind="stable") for own in nodes]
+        tried = [self._orders, dict(zip(times, alone, strict=True))]
+        exhaustive = prod(factorial(len(own)) for own in nodes) <= MAX_ORDERS
+        if exhaustive:
+            every = product(*(permutations(range(len(own))) for own in nodes))
+            tried += [
+                dict(zip(times, map(np.array, all_), strict=True)) for all_ in every
+            ]
+        return tried, exhaustive
+
+    def _keep_together(self, first, retentions):
+        """Store contracts of all times from ``first`` on; tell if they are rational.
+
+        A programme only bounds the risk of a supremum from above, so its totals, and
+        with them what is carried, may differ from the true ones.
+        """
+        for t, retention in zip(
+            range(self.economy.tree.horizon, first - 1, -1), retentions, strict=True
+        ):
+            stage, limits = self._stage(t), self._limits(t)
+            shares = stage.shares_of(retention)
+            if t == first:
+                constants = stage.constants(shares, limits, self._split)
+            else:
+                missing = stage.levels[0] - retention[:, 0].sum()
+                constants = retention[:, 0] + missing / len(retention)
+            self._keep(stage, shares, constants)
+            above = self.risk_to_go[:, stage.parents] - limits
+            if above.max() > stage.tol:
+                return False
+        return True
 
     @property
     def _without_trade(self):
@@ -110,163 +197,155 @@ class DeterministicSolution:
 
     @cached_property
     def surplus(self):
-        return self._without_trade.sum(axis=0) - self.total_risk_to_go
+        return frozen(self._without_trade.sum(axis=0) - self.total_risk_to_go)
 
     @cached_property
     def risk_interval(self):
-        high = self._without_trade
-        interval = np.stack([high - self.surplus, high], axis=-1)
-        interval[:, self.economy.tree.leaves] = np.nan
-        return interval
+        return rational_risks(self.economy, self.law, self.surplus)
 
     @cached_property
     def premium_interval(self):
         return self.risk_interval - self._layer_risks[:, :, None]
 
 
+def rational_risks(economy, law, surplus):
+    """Return the risks that individual rationality allows, (n_agents, n_nodes, 2)."""
+    high = economy.risk_without_trade(law)
+    interval = np.stack([high - surplus, high], axis=-1)
+    interval[:, economy.tree.leaves] = np.nan
+    return frozen(interval)
+
+
 class _Stage:
-    """What is shared at one time, and what its layers cost whom and where."""
+    """What is shared at one time, and how every agent weighs it at every node."""
 
-    def __init__(self, economy, law, parents, children, total):
-        self.economy, self.parents = economy, parents
+    def __init__(self, economy, law, t, total):
         tree = economy.tree
+        self.economy, self.t = economy, t
+        self.parents, self.children = tree.nodes(t - 1), tree.nodes(t)
         self.levels, self.rank = np.unique(total, return_inverse=True)
+        self.order = np.argsort(self.rank, kind="stable")
         self.widths = np.diff(self.levels)
-        self.chance = tree.unconditional[parents]
-        n_layers = len(self.widths)
-        if law == "marginal":
-            mass = np.bincount(self.rank, tree.unconditional[children], n_layers + 1)
-            rows = mass[None]
-        else:
-            owner = tree.parent[children] - parents[0]
-            rows = np.zeros((len(parents), n_layers + 1))
-            np.add.at(rows, (owner, self.rank), tree.probability[children])
-        beyond = np.cumsum(rows[:, ::-1], axis=1)[:, ::-1][:, 1:]
-        self.beyond = np.broadcast_to(
-            np.clip(beyond, 0.0, 1.0), (len(parents), n_layers)
-        )
-        self.tails = [self._tails(i) for i in range(economy.n_agents)]
-        self.single = all(len(tails) == 1 for tails in self.tails)
+        self.chance = tree.unconditional[self.parents]
+        self.tol = TOL * economy.scale
+        read = self._read_conditional if law == "conditional" else self._read_marginal
+        found = [read(agent) for agent in range(economy.n_agents)]
+        self.readers, self.rows = zip(*found, strict=True)
 
-    def _tails(self, agent):
-        """Distorted tails (n_parts, n_parents, n_layers); parts padded by the last."""
-        measures = self.economy.measures_at(agent, self.parents)
-        n_parts = max(len(parts) for parts, _ in measures)
-        tails = np.empty((n_parts, *self.beyond.shape))
-        for parts, rows in measures:
-            for j in range(n_parts):
-                k = parts[min(j, len(parts) - 1)]
-                tails[j, rows] = k._k(self.beyond[rows])
-        return tails
+    def _read_conditional(self, agent):
+        """Return weights of the levels, one matrix a distortion, and parents' rows."""
+        from scipy.sparse import csr_array
+
+        tree, first = self.economy.tree, self.children[0]
+        groups = [
+            (
+                siblings,
+                *descending_order(siblings, self.rank[siblings.children - first]),
+            )
+            for siblings in tree.siblings[self.t - 1]
+        ]
+        measures = [self.economy.measures_at(agent, g.parent) for g, _, _ in groups]
+        n_parts = max(len(parts) for found in measures for parts, _ in found)
+        weights = np.empty((n_parts, len(self.children)))
+        for (siblings, order, level), found in zip(groups, measures, strict=True):
+            places = np.take_along_axis(siblings.children, order, axis=1) - first
+            for parts, rows in found:
+                at = level if len(level) == 1 else level[rows]
+                for j in range(n_parts):
+                    weights[j, places[rows]] = _differences(_part(parts, j), at)
+        rows = tree.parent[self.children] - self.parents[0]
+        shape = len(self.parents), len(self.levels)
+        readers = [csr_array((own, (rows, self.rank)), shape=shape) for own in weights]
+        return readers, np.arange(len(self.parents))
+
+    def _read_marginal(self, agent):
+        """The same for the unconditional law: nodes with one measure share a row."""
+        from scipy.sparse import csr_array
+
+        mass = np.bincount(self.rank, self.economy.tree.unconditional[self.children])
+        level = np.minimum(np.cumsum(mass[::-1]), 1.0)[None]
+        found = self.economy.measures_at(agent, self.parents)
+        rows = np.empty(len(self.parents), dtype=np.int64)
+        for j, (_, nodes) in enumerate(found):
+            rows[nodes] = j
+        n_parts = max(len(parts) for parts, _ in found)
+        readers = [
+            np.vstack([_differences(_part(parts, j), level) for parts, _ in found])
+            for j in range(n_parts)
+        ]
+        return [csr_array(reader[:, ::-1]) for reader in readers], rows
+
+    def cheapest_shares(self):
+        """Return the shares of the layers, (n_agents, m - 1); None with a supremum."""
+        if any(len(readers) > 1 for readers in self.readers):
+            return None
+        costs = []
+        for (reader,), rows in zip(self.readers, self.rows, strict=True):
+            weights = np.bincount(rows, self.chance) @ reader
+            costs.append(np.cumsum(weights[::-1])[-2::-1])
+        return equal_shares(np.array(costs))
+
+    def shares_of(self, retention):
+        """Return the shares of the layers under a retention of nearly these levels."""
+        levels = retention.sum(axis=0)
+        at = np.array([np.interp(self.levels, levels, own) for own in retention])
+        parts = np.maximum(np.diff(at, axis=1), 0.0)
+        total = parts.sum(axis=0)
+        parts[:, total == 0] = 1.0
+        shares = parts / parts.sum(axis=0)
+        shares[shares < 1e-9] = 0.0
+        return shares / shares.sum(axis=0)
+
+    def retained(self, shares):
+        """Return what the layers leave each agent with at each level."""
+        steps = np.cumsum(shares * self.widths, axis=1)
+        return np.hstack([np.zeros((len(shares), 1)), steps])
 
     def risks(self, shares):
         """What the layers cost each agent at each parent, (n_agents, n_parents)."""
         return np.array(
             [
-                (tails @ (row * self.widths)).max(axis=0)
-                for tails, row in zip(self.tails, shares, strict=True)
+                np.max([reader @ own for reader in readers], axis=0)[rows]
+                for readers, rows, own in zip(
+                    self.readers, self.rows, self.retained(shares), strict=True
+                )
             ]
         )
 
-    def contract(self, limits):
-        """Return the shares of the layers and the constants."""
-        n, base = self.economy.n_agents, float(self.levels[0])
-        if self.single:
-            costs = np.array([self.chance @ tails[0] for tails in self.tails])
-            shares = equal_shares(costs)
-        else:
-            shares, _ = self._programme(None)
+    def leaves_room(self, shares, limits):
+        """Tell whether constants exist that respect the limits."""
+        return limits is None or self._spare(shares, limits)[1] >= -self.tol
+
+    def constants(self, shares, limits, split):
+        """Return constants that sum to the lowest level and split what is spare."""
         if limits is None:
-            return shares, np.full(n, base / n)
+            return np.full(len(shares), self.levels[0] / len(shares))
+        room, spare = self._spare(shares, limits)
+        return room - split * spare
+
+    def _spare(self, shares, limits):
         room = (limits - self.risks(shares)).min(axis=1)
-        spare = room.sum() - base
-        if spare < -TOL * self.economy.scale:
-            return self._programme(limits)
-        return shares, room - spare / n
+        return room, room.sum() - self.levels[0]
 
-    def _programme(self, limits):
-        """The best contract by linear programming, rational where limits are given."""
-        from scipy.optimize import linprog
-        from scipy.sparse import block_diag, csr_matrix, eye, hstack, kron, vstack
+    def market(self, limits, later=None):
+        """Return the data of the linear programme, given the stage one time later.
 
-        n, m = self.economy.n_agents, len(self.widths)
-        n_parents, base = len(self.parents), float(self.levels[0])
-        # in units of this time's own spread, constants counted from a first guess
-        scale = float(self.levels[-1]) - base or 1.0
-        guess = np.full(n, base / n) if limits is None else limits.min(axis=1)
-        d = self.widths / scale
-        # variables: shares (n * m), risks of layers (n * n_parents), constants (n)
-        risk = -eye(n_parents)
-        rows = []
-        for i, tails in enumerate(self.tails):
-            for k in tails:
-                cost = csr_matrix(k * d)
-                left = csr_matrix((n_parents, i * m))
-                right = csr_matrix((n_parents, (n - 1 - i) * m))
-                select = csr_matrix(([1.0], ([0], [i])), shape=(1, n))
-                blocks = [left, cost, right, kron(select, risk)]
-                rows.append(hstack([*blocks, csr_matrix((n_parents, n))]))
-        upper, caps = vstack(rows).tocsr(), np.zeros(len(rows) * n_parents)
-        whole = hstack([eye(m)] * n + [csr_matrix((m, n * n_parents + n))])
-        cash = hstack([csr_matrix((1, n * (m + n_parents))), np.ones((1, n))])
-        equal = vstack([whole, cash]).tocsr()
-        equals = np.append(np.ones(m), (base - guess.sum()) / scale)
-        objective = np.concatenate(
-            [np.zeros(n * m), np.tile(self.chance, n), np.zeros(n)]
-        )
-        bounds = [(0, 1)] * (n * m) + [(None, None)] * (n * n_parents + n)
-        if limits is not None:
-            each = block_diag([np.ones((n_parents, 1))] * n)
-            rational = hstack(
-                [csr_matrix((n * n_parents, n * m)), eye(n * n_parents), each]
-            )
-            upper = vstack([upper, rational]).tocsr()
-            caps = np.append(caps, (limits - guess[:, None]).ravel() / scale)
-        found = linprog(
-            objective,
-            upper,
-            caps,
-            equal,
-            equals,
-            bounds=bounds,
-            method="highs",
-            options=TIGHT,
-        )
-        if found.status == 2:
-            self._raise_infeasible(
-                upper, caps, equal, equals, bounds, n * n_parents, scale
-            )
-        if found.status != 0:
-            raise RuntimeError(f"the linear programme failed: {found.message}")
-        shares = np.clip(found.x[: n * m].reshape(n, m), 0.0, 1.0)
-        shares[shares < 1e-9] = 0.0
-        shares /= shares.sum(axis=0)
-        constants = found.x[-n:] * scale + guess
-        constants += (base - constants.sum()) / n
-        return shares, constants
+        Then the levels of this stage are places in an order of the totals.
+        """
+        if later is None:
+            known, rows = self.levels, None
+        else:
+            known = self.economy.aggregate[self.children[self.order]]
+            rows = [own[self.order] for own in later.rows]
+        return Market(self.readers, self.rows, self.chance, known, rows, limits)
 
-    def _raise_infeasible(self, upper, caps, equal, equals, bounds, n_rational, scale):
-        """Find the least common sacrifice and who forces it, and raise."""
-        from scipy.optimize import linprog
-        from scipy.sparse import hstack
 
-        slack = np.zeros((upper.shape[0], 1))
-        slack[-n_rational:] = -1.0
-        upper = hstack([upper, slack]).tocsr()
-        equal = hstack([equal, np.zeros((equal.shape[0], 1))]).tocsr()
-        objective = np.append(np.zeros(upper.shape[1] - 1), 1.0)
-        found = linprog(
-            objective,
-            upper,
-            caps,
-            equal,
-            equals,
-            bounds=[*bounds, (0, None)],
-            method="highs-ds",
-            options=TIGHT,
-        )
-        dual = -found.ineqlin.marginals[-n_rational:]
-        dual = dual.reshape(self.economy.n_agents, len(self.parents))
-        node = int(self.parents[np.argmax(dual.sum(axis=0))])
-        agents = tuple(np.flatnonzero(dual.max(axis=1) > 1e-9).tolist())
-        raise Infeasible(node, agents, float(found.fun) * scale)
+def _part(parts, j):
+    return parts[min(j, len(parts) - 1)]
+
+
+def _differences(distortion, level):
+    """Return the differences of the distorted levels along rows that end at 1."""
+    k = distortion._k(level)
+    k[:, -1] = 1.0
+    return np.maximum(np.diff(k, axis=1, prepend=0.0), 0.0)

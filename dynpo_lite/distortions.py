@@ -318,15 +318,7 @@ class _Combination(Distortion):
     distortions: tuple
 
     def __post_init__(self):
-        try:
-            parts = tuple(self.distortions)
-        except TypeError:
-            parts = ()
-        if not parts:
-            raise ValueError(
-                f"distortions = {self.distortions!r} holds none: give at least one"
-            )
-        object.__setattr__(self, "distortions", tuple(map(as_distortion, parts)))
+        object.__setattr__(self, "distortions", as_distortions(self.distortions))
 
     @property
     def kinks(self):
@@ -473,21 +465,23 @@ class UserDistortion(Distortion):
     """A user's own callable ``k``, checked once on a grid of 2,001 points."""
 
     function: object
+    name: str = "function"
     smooth = False  # as far as we know
     noise = 1e-15
 
     def __post_init__(self):
+        subject = f"{self.name} = {self.function!r}"
         s = np.linspace(0.0, 1.0, 2001)
         try:
             k = np.asarray(self.function(s), dtype=float)
         except Exception as error:
             raise ValueError(
-                f"distortion {self.function!r} fails on an array of survival "
+                f"{subject} fails on an array of survival "
                 f"probabilities ({type(error).__name__}: {error}): let it take an array"
             ) from None
         if k.shape != s.shape or not np.isfinite(k).all():
             raise ValueError(
-                f"distortion {self.function!r} does not return a finite value for each "
+                f"{subject} does not return a finite value for each "
                 "survival probability: let it return an array of the same shape"
             )
         steps = np.diff(k)
@@ -499,7 +493,7 @@ class UserDistortion(Distortion):
             ((np.diff(steps) > 1e-11).any(), "is not concave", "its slopes fall"),
         ):
             if fails:
-                raise ValueError(f"distortion {self.function!r} {what}: let {cure}")
+                raise ValueError(f"{subject} {what}: let {cure}")
         object.__setattr__(self, "jump", self._limit_at_zero())
 
     def _limit_at_zero(self):
@@ -533,17 +527,34 @@ def as_distortion(measure, name="measure"):
     if isinstance(measure, Distortion):
         return measure
     if callable(measure) and not isinstance(measure, type):
-        return UserDistortion(measure)
+        return UserDistortion(measure, name)
     raise TypeError(
         f"{name} = {measure!r} is no distortion: give ExpectedShortfall(0.9) "
         "or the like"
     )
 
 
+def as_distortions(distortions):
+    """Return a sequence of distortions as a tuple of at least one."""
+    try:
+        parts = tuple(distortions)
+    except TypeError:
+        parts = ()
+    if not parts:
+        raise ValueError(f"distortions = {distortions!r} holds none: give at least one")
+    return tuple(as_distortion(k, f"distortions[{i}]") for i, k in enumerate(parts))
+
+
 def cheapest(k, noise=0.0):
     """Tell which agents tie for the smallest distorted tail; ``k`` (n_agents, ...)."""
     least = k.min(axis=0)
     return k - least <= TIE_TOL * np.maximum(least, 1e-300) + noise
+
+
+def equal_shares(k, noise=0.0):
+    """Return the equal shares of the cheapest agents, of the shape of ``k``."""
+    ties = cheapest(k, noise)
+    return ties / ties.sum(axis=0)
 
 
 def _smooth_crossings(distortions):

@@ -180,14 +180,25 @@ def descending(siblings, z):
     level : ndarray of shape (m, b), or (1, b) where all children are equally likely
         The conditional probability of the children up to each place; the last is 1.
     """
-    b = z.shape[1]
     if siblings.equal:
-        return -np.sort(-z, axis=1), np.arange(1, b + 1)[None] / b
+        return -np.sort(-z, axis=1), _equal_levels(z.shape[1])
+    order, level = descending_order(siblings, z)
+    return np.take_along_axis(z, order, axis=1), level
+
+
+def descending_order(siblings, z):
+    """Return the order and the levels of :func:`descending`."""
     order = np.argsort(-z, axis=1, kind="stable")
+    if siblings.equal:
+        return order, _equal_levels(z.shape[1])
     level = np.cumsum(np.take_along_axis(siblings.probability, order, axis=1), axis=1)
     np.minimum(level, 1.0, out=level)
     level[:, -1] = 1.0
-    return np.take_along_axis(z, order, axis=1), level
+    return order, level
+
+
+def _equal_levels(b):
+    return np.arange(1, b + 1)[None] / b
 
 
 def layer_sum(z, k):

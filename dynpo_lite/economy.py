@@ -60,7 +60,10 @@ class Economy:
         try:
             agents = tuple(self.agents)
         except TypeError:
-            agents = ()
+            raise TypeError(
+                f"agents = {self.agents!r} is not a sequence: give a list with one "
+                "measure for each agent"
+            ) from None
         if not agents:
             raise ValueError(f"agents = {self.agents!r} holds none: give at least one")
         n_nodes = self.tree.n_nodes
@@ -69,8 +72,7 @@ class Economy:
         ).copy()
         endowments[:, 0] = 0.0
         validate.finite_array("endowments", endowments)
-        endowments.setflags(write=False)
-        object.__setattr__(self, "endowments", endowments)
+        object.__setattr__(self, "endowments", validate.frozen(endowments))
         object.__setattr__(self, "agents", agents)
         at_nodes = tuple(
             node_measures(self.tree, measure, f"agents[{i}]")
@@ -86,9 +88,7 @@ class Economy:
     @cached_property
     def aggregate(self):
         """The total at every node; 0 at the root."""
-        total = self.endowments.sum(axis=0)
-        total.setflags(write=False)
-        return total
+        return validate.frozen(self.endowments.sum(axis=0))
 
     @property
     def scale(self):
@@ -124,8 +124,8 @@ class Economy:
     def risk_without_trade(self, law="conditional"):
         """Return every agent's risk-to-go of its endowment, (n_agents, n_nodes)."""
         if law not in self._without_trade:
-            self._without_trade[law] = self.risk_to_go(self.endowments, law)
-            self._without_trade[law].setflags(write=False)
+            risk = self.risk_to_go(self.endowments, law)
+            self._without_trade[law] = validate.frozen(risk)
         return self._without_trade[law]
 
     @cached_property

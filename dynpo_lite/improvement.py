@@ -2,8 +2,8 @@ r"""Comonotone improvement: trading an allocation for one that everybody prefers
 
 Every way of sharing a loss is dominated in convex order by one in which all shares rise
 with the total.  For two agents two isotonic regressions do it.  More agents are taken
-one after the other: when the first agent and the rest trade, the rest passes the change
-on to its members by averaging states, which lowers everybody's risk.
+one after the other: what an agent gives up, the next one takes over, and what the rest
+averages over states, every member of the rest averages.
 """
 
 import numpy as np
@@ -33,13 +33,19 @@ def comonotone_improvement(shares, weights=None):
 
     Notes
     -----
-    States with equal totals are merged first.  With the states in the order of the
-    total ``s`` and PAVA the isotonic regression, two agents get ``(s - f2, f2)`` where
-    ``f1 = PAVA(x1)`` and ``f2 = PAVA(s - f1)``; summation by parts shows both lie below
-    ``x1`` and ``x2`` in convex order.  With more agents, ``x1`` and the sum ``r`` of
-    the others trade in this way; ``r`` becomes ``f2`` by a doubly stochastic averaging
-    of states, which is then applied to the others one by one.  O(n^2 M log M) for M
-    distinct totals.  States of weight 0 are interpolated.
+    States with equal totals are merged first; let the states stand in the order of the
+    total ``s``, and PAVA be the isotonic regression.  Agent by agent, with ``c = 0`` at
+    first: ``f1 = PAVA(x1 + c)``, ``f2 = PAVA(s - f1)``; the agent gets ``s - f2``, and
+    the others, and ``c = x1 + c - f1`` for the next agent, are averaged over the blocks
+    of ``f2``, which is the total of what is left.  The last agent gets that total.
+
+    Why each share lies below the given one in convex order: the partial sums of ``c``
+    are at least 0 (those of PAVA are the greatest convex minorant), so those of
+    ``x + c`` lie above those of ``x``, and so above those of ``x`` sorted upwards,
+    which are convex; then the convex minorant lies above them too.  Going from ``f1``
+    to ``s - f2`` and taking means over blocks average states, which lowers the convex
+    order.  O(n^2 M) after sorting, for M distinct totals.  States of weight 0 are
+    interpolated.
 
     References
     ----------
@@ -81,19 +87,17 @@ def comonotone_improvement(shares, weights=None):
 
 def _improve(s, x, w):
     """Improve shares ``x`` of rising totals ``s``, states weighted by ``w``."""
-    shares = []
-    while len(x) > 1:
-        first, rest = x[0], x[1:]
+    shares, given = [], np.zeros_like(s)
+    for j in range(len(x) - 1):
+        first = x[j] + given
         f1, _ = _isotonic(first, w)
-        if len(rest) > 1:
-            rest = _pass_on(rest, first - f1, w)
         f2, blocks = _isotonic(s - f1, w)
         shares.append(s - f2)
-        if len(rest) > 1:
-            mass = np.add.reduceat(w, blocks)
-            means = np.add.reduceat(rest * w, blocks, axis=1) / mass
-            rest = np.repeat(means, np.diff(np.append(blocks, len(s))), axis=1)
-        s, x = f2, rest
+        rest = np.vstack([x[j + 1 :], first - f1])
+        mass = np.add.reduceat(w, blocks)
+        means = np.add.reduceat(rest * w, blocks, axis=1) / mass
+        rest = np.repeat(means, np.diff(np.append(blocks, len(s))), axis=1)
+        x[j + 1 :], given, s = rest[:-1], rest[-1], f2
     return np.array([*shares, s])
 
 
@@ -103,51 +107,6 @@ def _isotonic(x, w):
 
     found = isotonic_regression(x, weights=w)
     return found.x, found.blocks[:-1]
-
-
-def _pass_on(x, change, w):
-    """Average states so that the sum of the rows of ``x`` moves by ``change``.
-
-    The change takes from states on the right and gives to states on the left, and
-    leaves the sum rising.  What crosses the middle is done first: the states concerned
-    give part of themselves to a pool and take its mean.  Then both halves do the same,
-    all parts of one size at once.  The level of the pool lies between those of takers
-    and givers, so every part given lies between 0 and 1.
-    """
-    n, n_states = x.shape
-    size = 1 << max(n_states - 1, 1).bit_length()
-    pad = (0, size - n_states)
-    flow = np.maximum(np.cumsum(change * w), 0.0)  # from j + 1 to j
-    flow[flow <= 1e-15 * (w @ np.abs(x).sum(axis=0))] = 0.0  # rounding
-    flow[-1] = 0.0
-    flow, target = np.pad(flow, pad), np.pad(x.sum(axis=0) + change, pad, mode="edge")
-    x, w = np.pad(x, [(0, 0), pad], mode="edge"), np.pad(w, pad, mode="edge")
-    while size > 1:
-        flow, half = flow.reshape(-1, size), size // 2
-        busy = np.flatnonzero(flow[:, half - 1] > 0)
-        if len(busy):
-            part = flow[busy]
-            gives = np.minimum.accumulate(part[:, half - 1 :], axis=1)
-            takes = np.minimum.accumulate(part[:, half - 1 :: -1], axis=1)[:, ::-1]
-            moved = np.hstack(
-                [np.diff(takes, axis=1, prepend=0.0), np.diff(gives, axis=1)]
-            )
-            flow[busy] = np.hstack(
-                [part[:, :half] - takes, part[:, half:] - gives[:, 1:]]
-            )
-            level = target.reshape(-1, size)[busy, half - 1 : half + 1].mean(axis=1)
-            rows, weight = x.reshape(n, -1, size)[:, busy], w.reshape(-1, size)[busy]
-            distance = level[:, None] - rows.sum(axis=0)
-            with np.errstate(divide="ignore", invalid="ignore"):
-                given = np.clip(moved / (weight * distance), 0.0, 1.0)
-            given[moved == 0] = 0.0
-            mass = weight * given
-            total = np.maximum(mass.sum(axis=1), 1e-300)
-            pool = np.einsum("ijk,jk->ij", rows, mass) / total
-            rows += given * (pool[:, :, None] - rows)
-            x.reshape(n, -1, size)[:, busy] = rows
-        size = half
-    return x[:, :n_states]
 
 
 def convex_order_gap(shares, improved, weights=None):

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from . import validate
-from .distortions import Minimum, as_distortion, cheapest, level_grid
+from .distortions import Minimum, as_distortion, equal_shares, level_grid
 from .measures import (
     BLOCK,
     Supremum,
@@ -300,9 +300,3 @@ def level_bands(distortions):
     shares = equal_shares(np.array([k._k(inside) for k in distortions]), noise)
     keep = np.append(True, (np.diff(shares, axis=1) != 0).any(axis=0))
     return np.append(edges[:-1][keep], 0.0), shares.T[keep]
-
-
-def equal_shares(k, noise=0.0):
-    """Return the equal shares of the cheapest agents, of the shape of ``k``."""
-    ties = cheapest(k, noise)
-    return ties / ties.sum(axis=0)

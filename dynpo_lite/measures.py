@@ -20,6 +20,7 @@ from .distortions import (
     ProportionalHazard,
     Wang,
     as_distortion,
+    as_distortions,
 )
 
 BLOCK = 1 << 16  # samples handled at once: fits the second-level cache
@@ -50,15 +51,7 @@ class Supremum:
     distortions: tuple
 
     def __post_init__(self):
-        try:
-            parts = tuple(self.distortions)
-        except TypeError:
-            parts = ()
-        if not parts:
-            raise ValueError(
-                f"distortions = {self.distortions!r} holds none: give at least one"
-            )
-        object.__setattr__(self, "distortions", tuple(map(as_distortion, parts)))
+        object.__setattr__(self, "distortions", as_distortions(self.distortions))
 
 
 def parts_of(measure, name="measure"):

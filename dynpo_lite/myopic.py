@@ -106,7 +106,7 @@ def swap_interval(economy, allocation, stage, agents=(0, 1)):
         raise ValueError(
             f"stage = {stage} leaves no later payment: choose 1 to {horizon - 1}"
         )
-    pair = agents if isinstance(agents, (tuple, list)) else ()
+    pair = tuple(agents) if np.ndim(agents) == 1 else ()
     known = [
         int(a)
         for a in pair

@@ -18,9 +18,10 @@ from functools import cached_property
 import numpy as np
 
 from . import validate
-from .deterministic import solve_deterministic
+from .deterministic import DeterministicSolution, rational_risks
+from .distortions import equal_shares
 from .dynamic import descending
-from .layers import cheapest, stack
+from .layers import stack
 from .saddle import saddle_shares
 
 
@@ -46,8 +47,9 @@ def solve(
         Whether nobody may be worse off than without trade, at any node.  If False,
         layers only: the sure part is shared equally, nobody's endowment matters.
     surplus_split : array_like of shape (n_agents,), optional
-        The parts of the surplus the agents get, at least 0, summing to 1; equal by
-        default.  Only for individually rational, state-dependent premia.
+        The parts that the agents get, at least 0, summing to 1, of the surplus at each
+        node, or of what the bounds (47) on deterministic constants leave; equal by
+        default.  Only with individual rationality.
 
     Returns
     -------
@@ -60,14 +62,19 @@ def solve(
     ValueError
         For the marginal law with state-dependent retention, or a split that is none.
     Infeasible
-        Deterministic retention only: if no individually rational allocation of that
-        form exists.
+        Deterministic retention on conditional laws only: if no individually rational
+        allocation of that form exists, or none was found; ``proved`` says which.
 
     Notes
     -----
     State-dependent: every part of the surplus is individually rational, so nothing is
     infeasible.  Deterministic: constants that satisfy (47) where they exist, else the
-    optimum of (44) under individual rationality by a linear programme.
+    optimum of (44) under individual rationality by a linear programme.  Contracts are
+    found backwards in time; where the best ones of later times leave no room for one
+    at this time, those of all times from here on are sought together: the least sum of
+    expected total risks-to-go, for the order of the totals as found, as without trade,
+    and, where there are at most 120, for all orders.  On marginal laws a contract
+    always exists: the comonotone improvement of ``X + R(X)`` is one.
 
     References
     ----------
@@ -88,13 +95,7 @@ def solve(
     if retention is None:
         retention = "state-dependent" if law == "conditional" else "deterministic"
     validate.choice("retention", retention, ("state-dependent", "deterministic"))
-    if retention == "deterministic":
-        if surplus_split is not None:
-            raise ValueError(
-                "surplus_split goes with state-dependent retention: leave it out"
-            )
-        return solve_deterministic(economy, law, individually_rational)
-    if law == "marginal":
+    if law == "marginal" and retention == "state-dependent":
         raise ValueError(
             "retention = 'state-dependent' does not go with law = 'marginal': choose "
             "'deterministic', or law = 'conditional'"
@@ -107,6 +108,8 @@ def solve(
                 "surplus_split goes with individually_rational=True: leave it out"
             )
         split = validate.probabilities("surplus_split", surplus_split, n)
+    if retention == "deterministic":
+        return DeterministicSolution(economy, law, bool(individually_rational), split)
     return Solution(economy, bool(individually_rational), split)
 
 
@@ -129,6 +132,9 @@ class Solution:
         node's children, that attain them; nan at leaves.
     premium : ndarray of shape (n_agents, n_nodes)
         The premia of this solution; nan at leaves.
+    saddle_weights : dict
+        Node -> for each agent the weights of its distortions in the worst mixture, of
+        the nodes where somebody uses a supremum.
     """
 
     def __init__(self, economy, individually_rational, split):
@@ -144,14 +150,15 @@ class Solution:
                 family = _Family(economy, siblings, z)
                 total[siblings.parent] = family.value
                 self._families.append(family)
-        total.setflags(write=False)
-        self.total_risk_to_go = total
+        self.total_risk_to_go = validate.frozen(total)
 
     @cached_property
     def surplus(self):
         surplus = self._without_trade.sum(axis=0) - self.total_risk_to_go
         # never negative but for rounding
-        return np.where(np.abs(surplus) <= 1e-12 * self.economy.scale, 0.0, surplus)
+        return validate.frozen(
+            np.where(np.abs(surplus) <= 1e-12 * self.economy.scale, 0.0, surplus)
+        )
 
     @property
     def _without_trade(self):
@@ -160,19 +167,17 @@ class Solution:
     @cached_property
     def risk_to_go(self):
         if self.individually_rational:
-            return self._without_trade - self._split[:, None] * self.surplus
+            saved = self._split[:, None] * self.surplus
+            return validate.frozen(self._without_trade - saved)
         risk = np.zeros_like(self.economy.endowments)
         for family in self._families:
             equal = family.sure / self.economy.n_agents
             risk[:, family.siblings.parent] = family.layer_risks + equal
-        return risk
+        return validate.frozen(risk)
 
     @cached_property
     def risk_interval(self):
-        high = self._without_trade
-        interval = np.stack([high - self.surplus, high], axis=-1)
-        interval[:, self.economy.tree.leaves] = np.nan
-        return interval
+        return rational_risks(self.economy, "conditional", self.surplus)
 
     @cached_property
     def _layer_risks(self):
@@ -197,11 +202,19 @@ class Solution:
             children, parent = family.siblings.children, family.siblings.parent
             carried = family.kept + self.premium[:, parent, None]
             paid[:, children] = carried - self.risk_to_go[:, children]
-        return paid
+        return validate.frozen(paid)
 
     @cached_property
     def layers(self):
         return _NodeLayers(self._families)
+
+    @cached_property
+    def saddle_weights(self):
+        return {
+            int(family.siblings.parent[row]): tuple(weights)
+            for family in self._families
+            for row, (_, weights) in family.saddles.items()
+        }
 
 
 class _Family:
@@ -215,7 +228,7 @@ class _Family:
         self._tails = []
         for i in range(economy.n_agents):
             self._tails.append(self._distorted(i))
-        self._saddles = {}
+        self.saddles = {}
         if any(tail is None for tail in self._tails):
             self._solve_saddles()
         k = self._tails[0]
@@ -258,7 +271,7 @@ class _Family:
                 continue
             k = [np.array([d._k(level[row]) for d in parts[i][row]]) for i in range(n)]
             tails[:, row], shares, weights = saddle_shares(k, self.width[row])
-            self._saddles[row] = shares, weights
+            self.saddles[row] = shares, weights
         self._tails = list(tails)
 
     @cached_property
@@ -269,9 +282,8 @@ class _Family:
     @cached_property
     def shares(self):
         """Who carries the layer between neighbouring totals, (n_agents, m, b - 1)."""
-        ties = cheapest(self.tails)
-        shares = ties / ties.sum(axis=0)
-        for row, (mixed, _) in self._saddles.items():
+        shares = equal_shares(self.tails)
+        for row, (mixed, _) in self.saddles.items():
             shares[:, row] = mixed
         return shares
 

@@ -55,7 +55,8 @@ def tree_from_paths(paths, bins=4):
     -----
     What is lost: differences of losses within a group (means are kept, so every
     coherent risk is underestimated), and what the path tells beyond the group it is in.
-    Aggregate losses at one time and one node keep their means.
+    Aggregate losses at one time and one node keep their means.  Where equal aggregates
+    meet the edge of a group, the paths listed first go to the lower group.
 
     Examples
     --------

@@ -11,6 +11,8 @@ a linear programme; its dual variables are the shares of the layers.
 
 import numpy as np
 
+from .distortions import equal_shares
+
 TIGHT = {"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10}
 
 
@@ -50,9 +52,9 @@ def saddle_shares(tails, widths):
 
     n, m = len(tails), len(widths)
     sizes = [len(k) for k in tails]
-    shares = np.full((n, m), 1.0 / n)
     wide = np.flatnonzero(widths > 1e-15 * widths.max(initial=0.0))
     weights = [np.full(size, 1.0 / size) for size in sizes]
+    prices = np.zeros((n, m))
     if len(wide):
         scale = widths[wide].max()
         d = widths[wide] / scale
@@ -72,13 +74,13 @@ def saddle_shares(tails, widths):
             method="highs-ds",
             options=TIGHT,
         )
-        dual = np.maximum(-found.ineqlin.marginals.reshape(n, len(wide)), 0.0)
-        priced = dual.sum(axis=0) > 0
-        shares[:, wide[priced]] = (dual / np.maximum(dual.sum(axis=0), 1e-300))[
-            :, priced
-        ]
+        prices[:, wide] = np.maximum(-found.ineqlin.marginals.reshape(n, -1), 0.0)
         stops = np.cumsum(sizes)
         parts = np.split(found.x[: stops[-1]], stops[:-1])
         weights = [np.maximum(p, 0) / np.maximum(p, 0).sum() for p in parts]
     mixed = np.array([w @ k for w, k in zip(weights, tails, strict=True)])
+    total = prices.sum(axis=0)
+    # layers too thin to have a price go to the cheapest agents
+    shares = np.where(total > 0, prices / np.where(total > 0, total, 1.0), 0.0)
+    shares[:, total == 0] = equal_shares(mixed[:, total == 0])
     return mixed, shares, weights

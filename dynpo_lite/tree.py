@@ -84,7 +84,7 @@ class ScenarioTree:
             ("probability", probability),
             ("stage", stage),
         ):
-            object.__setattr__(self, name, _frozen(value))
+            object.__setattr__(self, name, validate.frozen(value))
         childless = np.ones(len(parent), dtype=bool)
         childless[parent[1:]] = False
         early = np.flatnonzero(childless & (stage < stage[-1]))
@@ -108,7 +108,7 @@ class ScenarioTree:
     @cached_property
     def first(self):
         """Where each stage begins; the nodes of stage t are first[t]:first[t + 1]."""
-        return _frozen(np.searchsorted(self.stage, np.arange(self.horizon + 2)))
+        return validate.frozen(np.searchsorted(self.stage, np.arange(self.horizon + 2)))
 
     def nodes(self, t):
         """Return the nodes of stage ``t``."""
@@ -117,7 +117,7 @@ class ScenarioTree:
     @cached_property
     def leaves(self):
         """The nodes at the horizon."""
-        return _frozen(np.arange(self.first[self.horizon], self.n_nodes))
+        return validate.frozen(np.arange(self.first[self.horizon], self.n_nodes))
 
     @cached_property
     def unconditional(self):
@@ -126,7 +126,7 @@ class ScenarioTree:
         for t in range(1, self.horizon + 1):
             nodes = slice(self.first[t], self.first[t + 1])
             result[nodes] = result[self.parent[nodes]] * self.probability[nodes]
-        return _frozen(result)
+        return validate.frozen(result)
 
     @cached_property
     def siblings(self):
@@ -144,11 +144,6 @@ class ScenarioTree:
             probability = self.probability[children]
             equal = bool((np.abs(probability * size - 1) <= 1e-14).all())
             yield Siblings(self.parent[children[:, 0]], children, probability, equal)
-
-
-def _frozen(array):
-    array.setflags(write=False)
-    return array
 
 
 def _integers(parent):

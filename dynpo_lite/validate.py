@@ -172,3 +172,9 @@ def probabilities(name, value, size=None):
     if abs(total - 1) > PROBABILITY_TOL:
         raise ValueError(f"{name} sum to {total:.10g}: divide them by their sum")
     return array / total
+
+
+def frozen(array):
+    """Return the array, no longer writeable."""
+    array.setflags(write=False)
+    return array

@@ -312,22 +312,22 @@ both = [dp.Expectation(), dp.WorstCase()]
         (
             as_distortion,
             convex,
-            f"distortion {convex!r} is not concave: let its slopes fall",
+            f"measure = {convex!r} is not concave: let its slopes fall",
         ),
         (
             as_distortion,
             bent,
-            f"distortion {bent!r} is not concave: let its slopes fall",
+            f"measure = {bent!r} is not concave: let its slopes fall",
         ),
-        (as_distortion, high, f"distortion {high!r} has k(0) = 0.1: let k(0) = 0"),
-        (as_distortion, low, f"distortion {low!r} has k(1) = 0.9: let k(1) = 1"),
+        (as_distortion, high, f"measure = {high!r} has k(0) = 0.1: let k(0) = 0"),
+        (as_distortion, low, f"measure = {low!r} has k(1) = 0.9: let k(1) = 1"),
         (
             as_distortion,
             falls,
-            f"distortion {falls!r} falls somewhere: let it increase",
+            f"measure = {falls!r} falls somewhere: let it increase",
         ),
-        (as_distortion, half, f"distortion {half!r} {FINITE}"),
-        (as_distortion, infinite, f"distortion {infinite!r} {FINITE}"),
+        (as_distortion, half, f"measure = {half!r} {FINITE}"),
+        (as_distortion, infinite, f"measure = {infinite!r} {FINITE}"),
     ],
 )
 def test_values_outside_the_domain_are_refused_with_the_cure(kind, value, text):
@@ -345,7 +345,7 @@ def test_values_outside_the_domain_are_refused_with_the_cure(kind, value, text):
         (as_distortion, 0.9, "measure = 0.9 " + KIND),
         (as_distortion, None, "measure = None " + KIND),
         (as_distortion, dp.Wang, f"measure = {dp.Wang!r} " + KIND),
-        (dp.Minimum, [0.9], "measure = 0.9 " + KIND),
+        (dp.Minimum, [0.9], "distortions[0] = 0.9 " + KIND),
     ],
 )
 def test_things_of_the_wrong_kind_are_refused(kind, value, text):
@@ -397,7 +397,7 @@ def test_mixtures_without_probabilities_are_refused(parts, weights, text):
 def test_a_function_of_one_number_only_is_refused():
     text = refusal(lambda: as_distortion(scalar_only))
     assert text.startswith(
-        f"ValueError: distortion {scalar_only!r} fails on an array of"
+        f"ValueError: measure = {scalar_only!r} fails on an array of"
     )
     assert text.endswith("): let it take an array")
 

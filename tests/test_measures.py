@@ -737,7 +737,8 @@ def test_things_that_are_no_measure_are_refused(measure):
 def test_a_supremum_needs_distortions():
     empty = "ValueError: distortions = [] holds none: give at least one"
     assert refusal(lambda: dp.Supremum([])) == empty
-    assert refusal(lambda: dp.Supremum([0.9])) == f"TypeError: measure = 0.9 {KIND}"
+    text = f"TypeError: distortions[0] = 0.9 {KIND}"
+    assert refusal(lambda: dp.Supremum([0.9])) == text
 
 
 def test_the_position_of_a_bad_sample_is_the_users():

@@ -107,11 +107,40 @@ def test_the_worst_mixture_lies_inside():
     for w, key in ((1, "0"), (0, "1")):
         alone = case.answer[f"value_if_agent1_used_only_mixture_{key}"]
         assert with_weight(w) == pytest.approx(float(Fraction(alone)), rel=1e-12)
-    level = np.array([0.6, 0.3, 0.1])
-    tails = [np.array([k(level) for k in parts]), second(level)[None]]
-    _, _, weights = saddle_shares(tails, np.array([5.0, 3.0, 12.0]))
-    assert weights[0] == pytest.approx([8 / 13, 5 / 13], rel=1e-9)
-    assert weights[1].tolist() == [1]
+    weights = dp.solve(exchange.economy).saddle_weights
+    assert list(weights) == [0]
+    assert weights[0][0] == pytest.approx([8 / 13, 5 / 13], rel=1e-9)
+    assert weights[0][1].tolist() == [1]
+
+
+def test_without_a_supremum_there_is_no_worst_mixture():
+    assert (
+        dp.solve(case_economy(CASES["C05_T2_discrete_62"]).economy).saddle_weights == {}
+    )
+
+
+@given(exchanges("suprema", agents=(2, 3)))
+def test_the_worst_mixtures_bound_the_value_from_below(exchange):
+    """The mixtures alone, as distortions, are worth as much: no sharing costs less."""
+    economy = exchange.economy
+    tree, solution = economy.tree, dp.solve(economy)
+    for v, weights in solution.saddle_weights.items():
+        children = np.flatnonzero(tree.parent == v)
+        z = (economy.aggregate + solution.total_risk_to_go)[children]
+        worst = []
+        for agent, w in zip(exchange.economy.agents, weights, strict=True):
+            own = agent[v] if hasattr(agent, "keys") else agent
+            own = own.distortions if isinstance(own, dp.Supremum) else [own]
+            worst.append(dp.Mixture(own, w / w.sum()))
+        shared = dp.share_layers(z, worst, tree.probability[children])
+        assert shared.value == near(solution.total_risk_to_go[v], economy, 1e-9)
+
+
+def test_layers_too_thin_to_be_priced_go_to_the_cheapest():
+    tails = [np.array([[0.5, 0.2], [0.4, 0.3]]), np.array([[0.6, 0.9]])]
+    mixed, shares, _ = saddle_shares(tails, np.array([1.0, 1e-17]))
+    assert mixed[0, 1] < mixed[1, 1]
+    assert shares.tolist() == [[1, 1], [0, 0]]
 
 
 def test_the_shares_of_a_supremum_attain_the_value():

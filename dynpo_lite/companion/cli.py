@@ -229,14 +229,12 @@ def _refuse_results(file, folder):
 def _infeasible(file, error):
     """Return what is infeasible, nodes and agents named, in the words of the file."""
     names = ", ".join(file.names[i] for i in error.agents)
-    other = "retention = 'state-dependent'"
-    if file.law == "marginal":
-        other = "law = 'conditional'"
     return (
-        "no individually rational allocation with deterministic retention exists: at "
+        "no individually rational allocation with deterministic retention "
+        f"{'exists' if error.proved else 'was found'}: at "
         f"node {file.node_names[error.node]!r} the demands of {names} miss each other "
-        f"by {error.shortfall:.6g} {file.currency}; write {other} or "
-        "individually_rational = false"
+        f"by {error.shortfall:.6g} {file.currency}; write retention = "
+        "'state-dependent' or individually_rational = false"
     )
 
 
