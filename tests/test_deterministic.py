@@ -546,6 +546,17 @@ def test_endowments_that_are_contracts_are_never_infeasible(exchange, seed):
     assert (economy.risk_to_go(solution.allocation) <= limits + slack).all()
 
 
+@pytest.mark.parametrize("kind", ["linear", "suprema"])
+@given(data=st.data())
+def test_marginal_laws_are_never_infeasible(kind, data):
+    """The comonotone improvement of what is carried without trade is a contract."""
+    economy = data.draw(exchanges(kind, horizon=(1, 3), agents=(2, 4))).economy
+    solution = solve(economy, "marginal")
+    risk = economy.risk_to_go(solution.allocation, "marginal")
+    limits = economy.risk_without_trade("marginal")
+    assert (risk <= limits + 2e-9 * economy.scale).all()
+
+
 def followed_by_nothing(economy):
     """The same with one more time, at which nobody loses anything."""
     tree = economy.tree
