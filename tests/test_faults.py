@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 import dynpo_lite as dp
-from dynpo_lite.companion import figures
+from dynpo_lite.companion import figures, ledger
 
 HERE = Path(__file__).parent
 NOTEBOOKS = HERE.parent / "notebooks"
@@ -66,6 +66,13 @@ def test_a_seeded_fault_turns_its_check_red(
             return
         exec(compile(cell.source, chapter, "exec"), namespace)
     pytest.fail(f"no cell checks {label}")
+
+
+def test_every_item_that_states_something_has_a_fault():
+    tried = {label for _, label, *_ in FAULTS}
+    for item in ledger.load().items:
+        assert item.label in tried or item.kind == "definition", item.label
+    assert len(FAULTS) >= 40
 
 
 def test_the_nightly_workflow_tries_every_fault():
