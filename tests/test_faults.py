@@ -12,9 +12,10 @@ from pathlib import Path
 
 import nbformat
 import pytest
+import yaml
 
 import dynpo_lite as dp
-from dynpo_lite.companion import figures
+from dynpo_lite.companion import figures, ledger
 
 HERE = Path(__file__).parent
 NOTEBOOKS = HERE.parent / "notebooks"
@@ -65,3 +66,22 @@ def test_a_seeded_fault_turns_its_check_red(
             return
         exec(compile(cell.source, chapter, "exec"), namespace)
     pytest.fail(f"no cell checks {label}")
+
+
+def test_every_item_that_states_something_has_a_fault():
+    tried = {label for _, label, *_ in FAULTS}
+    for item in ledger.load().items:
+        assert item.label in tried or item.kind == "definition", item.label
+    assert len(FAULTS) >= 40
+
+
+def test_the_nightly_workflow_tries_every_fault():
+    root = HERE.parent
+    workflow = yaml.safe_load((root / ".github/workflows/nightly.yml").read_text())
+    assert {"schedule", "workflow_dispatch"} <= set(workflow[True])  # YAML's "on"
+    steps = [step for job in workflow["jobs"].values() for step in job["steps"]]
+    commands = "\n".join(step.get("run", "") for step in steps)
+    assert "make faults" in commands
+    assert "tests/test_reruns.py" in commands
+    recipe = (root / "Makefile").read_text().split("\nfaults: env\n")[1]
+    assert recipe.startswith("\tDYNPO_FAULTS=all $(venv) -m pytest")

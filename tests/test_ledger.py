@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 import dynpo_lite as dp
-from dynpo_lite.companion import ledger
+from dynpo_lite.companion import ledger, record
 
 ROOT = Path(__file__).resolve().parents[1]
 LEDGER = ledger.load()
@@ -30,7 +30,12 @@ def test_printed_numbers_are_recomputed():
     middles = example.losses.s1_quantile([0.1, 0.4, 0.8])
     totals = example.total_risk_to_go(middles)
     (d,) = example.attachments()
-    ours = {
+    lines = {}
+    for i, k in enumerate(example.distortions, 1):
+        body = (k(0.9) - k(0.5)) / 0.4
+        lines |= {f"slope_{i}_tail": k(0.005) / 0.005, f"slope_{i}_body": body}
+        lines[f"intercept_{i}"] = k(0.5) - 0.5 * body
+    ours = lines | {
         "crossing_level": float(example.losses.s2_tail(d)),
         "attachment": d,
         "total_low": totals[0],
@@ -131,6 +136,10 @@ def test_all_47_items_are_there():
         (lambda d: d["items"][0].pop("status"), r"missing \['status'\]"),
         (lambda d: d["items"][0].update(colour="red"), r"unknown \['colour'\]"),
         (lambda d: d["items"][0].update(status="fine"), "status = 'fine' is unknown"),
+        (lambda d: d["items"][0].update(status="fails as printed"), "with a deviation"),
+        (lambda d: d["items"][1].update(status="holds"), "goes with no deviation"),
+        (lambda d: d["items"][1]["deviation"].pop("repair"), r"missing \['repair'\]"),
+        (lambda d: d["items"][1]["deviation"].update(kind="bad"), "kind = 'bad' is un"),
     ],
 )
 def test_a_malformed_ledger_is_refused(tmp_path, change, message):
@@ -156,6 +165,19 @@ def test_the_picture_of_the_readme_is_the_stored_one(monkeypatch):
     assert key_figure.PICTURE.read_bytes() == key_figure.picture()
     place = key_figure.PICTURE.relative_to(ROOT).as_posix()
     assert f"]({place})" in (ROOT / "README.md").read_text()
+
+
+def test_deviations_are_shown_by_cells_and_recorded_numbers():
+    deviating = [item for item in LEDGER.items if item.status != "holds"]
+    assert deviating
+    tags = {tag for page in PAGES for tag in cell_tags(page)}
+    text = "".join(c.source for page in PAGES.values() for c in page.cells)
+    for item in deviating:
+        found = item.deviation
+        assert found.cell in tags, item.label
+        stored = record.harvest(PAGES[item.page])
+        assert set(found.recorded) <= set(stored), item.label
+        assert found.repaired_as is None or f":label: {found.repaired_as}\n" in text
 
 
 def test_the_paper_map_shows_the_ledger(monkeypatch):

@@ -1,9 +1,11 @@
-"""Write what the book shows of the ledger: book/paper_map.md, and it as CSV and JSON.
+"""Write what the book shows of the ledger: the paper map, and it as CSV and JSON.
 
-    paper_map.py          write the three files
+    paper_map.py          write the files
     paper_map.py --check  exit 1 if they differ from the ledger
 
-The ledger is book/paper_items.yml; edit that, never these.
+Besides, two parts of the page of findings: what agrees, and what does not.  The ledger
+is book/paper_items.yml; edit that, never these.  Recorded numbers come from the stored
+outputs of the notebooks.
 """
 
 import csv
@@ -14,6 +16,8 @@ from dataclasses import asdict
 from pathlib import Path
 
 from dynpo_lite.companion import ledger
+from dynpo_lite.companion.parameters import load_notebook
+from dynpo_lite.companion.record import harvest
 
 ROOT = Path(__file__).resolve().parents[1]
 BOOK = ROOT / "book"
@@ -34,11 +38,30 @@ anchors do not change.
 
 """
 
+MEANING = {
+    "false as printed": "One direction of an equivalence.",
+    "hypotheses that meet only without news": (
+        "Nothing here is false, and each hypothesis is sound by itself. Together they "
+        "leave nothing to be learnt before the last period."
+    ),
+    "true as printed for one period only": (
+        "As printed these rest on Assumption 5.6 beside Assumption 3.2, and so concern "
+        "one period, where they are true. With information that arrives they fail in "
+        "at least one of the [readings](#what-survives); each repair says in which "
+        "form they hold."
+    ),
+    "a hypothesis is missing": (
+        "What is meant is true; the text needs a clause more than it prints."
+    ),
+}
+
 
 def files(rows):
-    """Return the three texts, by path."""
+    """Return the texts, by path."""
     return {
         BOOK / "paper_map.md": page(rows),
+        BOOK / "findings_agreement.md": agreement(rows),
+        BOOK / "findings_deviations.md": deviations(rows),
         BOOK / "static" / "ledger.csv": table(rows),
         BOOK / "static" / "ledger.json": json.dumps(
             {name: [asdict(row) for row in part] for name, part in vars(rows).items()},
@@ -74,6 +97,64 @@ def page(rows):
         ours = f"{number.title}: exactly {number.ours:.9f}"
         parts.append(f"| {link} | {ours} | {number.verdict} |\n")
     return "".join(parts)
+
+
+def agreement(rows):
+    """Return the table of printed numbers against ours."""
+    head = ("number of Section 6", "printed", "ours", "s.e.", "z", "verdict")
+    lines = [head, (":--", *["--:"] * 4, ":--")]
+    for number in rows.numbers:
+        sampled = number.standard_error is not None
+        lines.append(
+            (
+                f"{{ref}}`{number.title} <checks-{number.label}>`",
+                f"{number.printed:.6g}",
+                f"{number.ours:.10g}",
+                f"{number.standard_error:.2f}" if sampled else "",
+                f"{number.z:+.2f}" if sampled else "",
+                number.verdict,
+            )
+        )
+    for figure in rows.figures:
+        link = f"{{ref}}`Figure {figure.number} <checks-{figure.label}>`"
+        lines.append((f"{link}: {figure.title}", "", "", "", "", figure.verdict))
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def deviations(rows):
+    """Return a section for each kind of deviation, with its items."""
+    parts = [count(rows.items)]
+    for kind in ledger.DEVIATIONS:
+        items = [i for i in rows.items if i.deviation and i.deviation.kind == kind]
+        parts.append(f"\n### {kind.capitalize()}\n\n{MEANING[kind]}\n")
+        parts += [finding(item) for item in items]
+    return "".join(parts)
+
+
+def count(items):
+    """Return a sentence that counts the items by status."""
+    held, mended, failed = (sum(i.status == s for i in items) for s in ledger.STATUSES)
+    return (
+        f"Of the {len(items)} numbered items {held} hold as printed, {mended} hold after "
+        f"repair, {failed} fails as printed.\n"
+    )
+
+
+def finding(item):
+    """Return the entry of one deviating item."""
+    found = item.deviation
+    cell = found.cell.replace(":", "-")
+    recorded = harvest(load_notebook(ROOT / f"{item.page}.ipynb"))
+    quoted = ", ".join(f"`{name}` = {recorded[name]}" for name in found.recorded)
+    repaired = f"{{prf:ref}}`{found.repaired_as}`, " if found.repaired_as else ""
+    return (
+        f"\n(finding-{item.label})=\n"
+        f"{{prf:ref}}`{item.label}`, {item.title} (*{item.status}*)\n"
+        f": *Counterexample.* {found.counterexample} {{ref}}`The cell <{cell}>`"
+        f"{f' records {quoted}' if quoted else ' shows it'}.\n\n"
+        f"  *Repair.* {found.repair} See {repaired}"
+        f"{{ref}}`its check <checks-{item.label}>`.\n"
+    )
 
 
 def table(rows):

@@ -4,11 +4,34 @@ One file, ``book/paper_items.yml``, holds a row for each numbered item, each fig
 and each printed number.  Pages, tests and reports read it through this module.
 """
 
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 
 STATUSES = ("holds", "holds after repair", "fails as printed")
+DEVIATIONS = (
+    "false as printed",
+    "hypotheses that meet only without news",
+    "true as printed for one period only",
+    "a hypothesis is missing",
+)
 LEDGER = Path(__file__).parents[2] / "book" / "paper_items.yml"
+
+
+@dataclass(frozen=True)
+class Deviation:
+    """Where an item does not hold as printed: by which example, and what mends it.
+
+    ``cell`` is the tag of the code cell that shows it, ``recorded`` the numbers of the
+    item's page to quote, ``repaired_as`` the label of a statement of ours, if one has
+    a label of its own.
+    """
+
+    kind: str
+    counterexample: str
+    repair: str
+    cell: str
+    recorded: tuple = ()
+    repaired_as: str | None = None
 
 
 @dataclass(frozen=True)
@@ -24,6 +47,7 @@ class Item:
     test: str
     status: str
     sentence: str
+    deviation: Deviation | None = None
 
 
 @dataclass(frozen=True)
@@ -102,7 +126,8 @@ def load(path=LEDGER):
         If the file is not there; the package is then not installed from its
         repository.
     ValueError
-        If a row lacks a field, has an unknown one, or an unknown status.
+        If a row lacks a field, has an unknown one or an unknown status, or if its
+        status and its deviation do not go together.
 
     Examples
     --------
@@ -128,19 +153,34 @@ def load(path=LEDGER):
         }
     )
     for item in ledger.items:
-        if item.status not in STATUSES:
+        _check("status", item.label, item.status, STATUSES)
+        if (item.status == "holds") != (item.deviation is None):
             raise ValueError(
-                f"{item.label}: status = {item.status!r} is unknown: choose one of "
-                f"{', '.join(STATUSES)}"
+                f"{item.label}: status = {item.status!r} goes with "
+                f"{'no' if item.deviation else 'a'} deviation"
             )
+        if item.deviation:
+            _check("deviation.kind", item.label, item.deviation.kind, DEVIATIONS)
     return ledger
 
 
-def _row(kind, row):
-    names = {field.name for field in fields(kind)}
-    if set(row) != names:
+def _check(name, label, value, allowed):
+    if value not in allowed:
         raise ValueError(
-            f"row {row.get('label', row)!r} has the wrong fields: "
-            f"missing {sorted(names - set(row))}, unknown {sorted(set(row) - names)}"
+            f"{label}: {name} = {value!r} is unknown: choose one of "
+            f"{', '.join(allowed)}"
         )
-    return kind(**{k: tuple(v) if isinstance(v, list) else v for k, v in row.items()})
+
+
+def _row(kind, row):
+    names = {field.name: field.default is MISSING for field in fields(kind)}
+    needed = {name for name, must in names.items() if must}
+    if not needed <= set(row) <= set(names):
+        raise ValueError(
+            f"row {row.get('label', row)!r} has the wrong fields: missing "
+            f"{sorted(needed - set(row))}, unknown {sorted(set(row) - set(names))}"
+        )
+    row = {k: tuple(v) if isinstance(v, list) else v for k, v in row.items()}
+    if row.get("deviation"):
+        row["deviation"] = _row(Deviation, row["deviation"])
+    return kind(**row)
