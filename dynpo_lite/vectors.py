@@ -119,17 +119,23 @@ def _steps(x, p):
 
 
 def _by_transport(x, y, p, q):
-    gain = x @ y.T
+    """Centre both laws, so that large constants cost no precision, and couple them."""
     equal = len(x) == len(y) and p is None and q is None
-    if equal and len(x) <= SMALL:
-        return _by_assignment(gain)
     p = np.full(len(x), 1 / len(x)) if p is None else p
     q = np.full(len(y), 1 / len(y)) if q is None else q
+    mean_x, mean_y = p @ x, q @ y
+    gain = (x - mean_x) @ (y - mean_y).T
+    return float(mean_x @ mean_y) + _best_coupling(gain, p, q, equal)
+
+
+def _best_coupling(gain, p, q, equal):
+    if equal and len(p) <= SMALL:
+        return _by_assignment(gain)
     try:
         import ot
     except ImportError:
         return _by_assignment(gain) if equal else _by_linear_programme(gain, p, q)
-    top = gain.max()  # POT is at its best with costs of at least 0
+    top = gain.max()  # POT finds problems with negative costs infeasible at times
     return float(top - ot.emd2(p, q, top - gain, numItermax=10**9))
 
 
