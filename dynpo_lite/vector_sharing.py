@@ -52,7 +52,7 @@ class SharedVector:
     scenario: np.ndarray
 
 
-def vector_inf_convolution(x, agents, weights=None):
+def vector_inf_convolution(x, agents, weights=None, exposure=None):
     r"""Share a risk vector between agents at the least total risk.
 
     .. math:: \inf\Bigl\{\sum_i \rho_i(\xi_i) : \sum_i \xi_i = X\Bigr\}
@@ -67,6 +67,8 @@ def vector_inf_convolution(x, agents, weights=None):
         rows equal probabilities; M may differ from N and between agents.
     weights : array_like of shape (N,), optional
         Probabilities of the states, positive, summing to 1; equal by default.
+    exposure : array_like of bool, shape (n, d), optional
+        Which lines an agent may carry; its share of the others is 0.  All by default.
 
     Returns
     -------
@@ -76,8 +78,8 @@ def vector_inf_convolution(x, agents, weights=None):
     Raises
     ------
     TypeError, ValueError
-        If an argument has the wrong shape, holds a number that is not finite, or the
-        weights are no positive probabilities.
+        If an argument has the wrong shape, holds a number that is not finite, the
+        weights are no positive probabilities, or no agent may carry a line.
     Unbounded
         If the agents share no scenario, as when baselines have different means.
 
@@ -106,17 +108,26 @@ def vector_inf_convolution(x, agents, weights=None):
     x = validate.finite_array("x", x, ndim=2)
     p = state_weights(weights, len(x))
     agents = _checked(agents, x.shape, p)
-    laws = [i for i, agent in enumerate(agents) if not isinstance(agent, Polyhedral)]
-    _check_means(agents, laws, x.shape)
-    if len(laws) == len(agents) and x.shape[1] == 1:
-        shared = _by_layers(x, agents, p)
+    exposed = _exposure(exposure, len(agents), x.shape[1])
+    laws = np.array([not isinstance(agent, Polyhedral) for agent in agents])
+    centre = _common_means(agents, laws, exposed, x.shape)
+    if laws.all() and x.shape[1] == 1:
+        own = exposed[:, 0]
+        points = [agent[:, 0] for agent, carries in zip(agents, own) if carries]
+        value, shares, scenario = _by_layers(x[:, 0], points, p)
+        allocation = np.zeros((len(agents), *x.shape))
+        allocation[own, :, 0] = shares
+        scenario = scenario[:, None]
     else:
-        shared = _by_linear_programme(x, agents, p)
-    allocation = shared.allocation
-    means = p @ allocation[laws]  # (laws, d)
-    allocation[laws] += (means.mean(axis=0) - means)[:, None] if laws else 0.0
-    allocation[-1] = x - allocation[:-1].sum(axis=0)
-    return shared
+        value, allocation, scenario = _by_linear_programme(
+            x, agents, p, exposed, centre
+        )
+    for j, line in enumerate((exposed & laws[:, None]).T):
+        means = allocation[line, :, j] @ p
+        allocation[line, :, j] += means.sum() / max(len(means), 1) - means[:, None]
+        last = np.flatnonzero(exposed[:, j])[-1]  # takes what rounding left over
+        allocation[last, :, j] += x[:, j] - allocation[:, :, j].sum(axis=0)
+    return SharedVector(value, allocation, scenario)
 
 
 def _checked(agents, shape, p):
@@ -150,82 +161,107 @@ def _checked(agents, shape, p):
     return result
 
 
-def _check_means(agents, laws, shape):
-    """Laws have a common dominated law if and only if their means agree."""
-    means = [agents[i].mean(axis=0) for i in laws]
-    for i, mean in zip(laws, means):
-        scale = max(np.abs(agents[k]).max() for k in (i, laws[0]))
-        if np.abs(mean - means[0]).max() > TOL * scale:
-            j, gap = laws[0], mean - means[0]
-            rate = float(np.linalg.norm(gap))
-            direction = np.zeros((len(agents), *shape))
-            direction[j], direction[i] = gap / rate, -gap / rate
-            shown = [np.round(m, 10).tolist() for m in (means[0], mean)]
+def _exposure(exposure, n, d):
+    if exposure is None:
+        return np.ones((n, d), dtype=bool)
+    given = np.asarray(exposure)
+    if given.dtype != bool or given.shape != (n, d):
+        raise ValueError(
+            f"exposure has shape {given.shape} and type {given.dtype}: give True or "
+            f"False for each of {n} agents and {d} lines"
+        )
+    if not given.any(axis=0).all():
+        j = int(np.argmin(given.any(axis=0)))
+        raise ValueError(f"exposure leaves line {j} to nobody: expose an agent to it")
+    return given
+
+
+def _common_means(agents, laws, exposed, shape):
+    """Return the mean that the baselines have in each line, 0 where there is none.
+
+    Baselines dominate a common law if and only if their means agree.
+    """
+    n, centre = len(agents), np.zeros(shape[1])
+    for j in range(shape[1]):
+        carriers = np.flatnonzero(laws & exposed[:, j])
+        points = [agents[i][:, j] for i in carriers]
+        means = np.array([y.mean() for y in points])
+        if not len(carriers):
+            continue
+        off = np.abs(means - means[0])
+        if off.max() > TOL * max(np.abs(y).max() for y in points):
+            first, other = carriers[0], carriers[np.argmax(off)]
+            direction = np.zeros((n, *shape))
+            direction[first, :, j] = np.sign(means[np.argmax(off)] - means[0])
+            direction[other] = -direction[first]
+            shown = f"{means[0]:.10g}", f"{means[np.argmax(off)]:.10g}"
             raise Unbounded(
-                f"agents[{j}] has mean {shown[0]} and agents[{i}] mean "
-                f"{shown[1]}; shift the baselines to one mean",
+                f"in line {j} agents[{first}] has mean {shown[0]} and agents[{other}] "
+                f"mean {shown[1]}; shift the baselines to one mean",
                 direction,
-                rate,
+                float(off.max()),
             )
+        centre[j] = means[0]
+    return centre
 
 
-def _by_layers(x, agents, p):
+def _by_layers(x, laws, p):
     """Dimension one: a gap between losses goes to who weighs the tail above it least.
 
     An agent's distorted tail is the integral of its sorted baseline from the top.
     """
-    order = np.argsort(-x[:, 0], kind="stable")
-    mean = agents[0].mean()
+    order = np.argsort(-x, kind="stable")
+    mean = laws[0].mean()
     above = np.cumsum(p[order])
     above[-1] = 1.0
-    tails = np.empty((len(agents), len(x)))
-    for tail, y in zip(tails, agents):
-        integral = np.append(0.0, np.cumsum(np.sort(y[:, 0] - y.mean())[::-1]) / len(y))
+    tails = np.empty((len(laws), len(x)))
+    for tail, y in zip(tails, laws):
+        integral = np.append(0.0, np.cumsum(np.sort(y - y.mean())[::-1]) / len(y))
         tail[:] = np.interp(above, np.linspace(0, 1, len(y) + 1), integral)
     tails[:, -1] = 0.0  # of the centred baselines
     least = tails.min(axis=0)
-    scenario = np.empty_like(x)
-    scenario[order, 0] = mean + np.diff(least, prepend=0.0) / p[order]
-    scale = max(np.abs(y).max() for y in agents)
+    scenario = np.empty(len(x))
+    scenario[order] = mean + np.diff(least, prepend=0.0) / p[order]
+    scale = max(np.abs(y).max() for y in laws)
     cheapest = tails <= least + 1e-12 * scale
-    gaps = -np.diff(x[order, 0])
+    gaps = -np.diff(x[order])
     parts = cheapest[:, :-1] / cheapest[:, :-1].sum(axis=0) * gaps
-    shares = np.zeros((len(agents), *x.shape))
-    shares[:, order[:-1], 0] = np.cumsum(parts[:, ::-1], axis=1)[:, ::-1]
-    shares += x.min() / len(agents)
-    value = float(mean * (p @ x[:, 0]) + least[:-1] @ gaps)
-    return SharedVector(value, shares, scenario)
+    shares = np.zeros((len(laws), len(x)))
+    shares[:, order[:-1]] = np.cumsum(parts[:, ::-1], axis=1)[:, ::-1]
+    value = float(mean * (p @ x) + least[:-1] @ gaps)
+    return value, shares + x.min() / len(laws), scenario
 
 
 # the linear programme -----------------------------------------------------------
 
 
-def _by_linear_programme(x, agents, p):
+def _by_linear_programme(x, agents, p, exposed, centre):
     """Centre and scale, solve, and undo it.
 
     A constant added to every agent's scenarios adds its pairing with X to the total.
     """
-    n, polyhedral = len(agents), [isinstance(a, Polyhedral) for a in agents]
-    first = next((a for a, is_one in zip(agents, polyhedral) if not is_one), None)
-    centre = np.zeros(x.shape[1]) if first is None else first.mean(axis=0)
     parts = [
-        (a.vertices - centre, a.offsets) if is_one else (a - a.mean(axis=0), None)
-        for a, is_one in zip(agents, polyhedral)
+        (a.vertices - centre, a.offsets)
+        if isinstance(a, Polyhedral)
+        else (np.where(own, a - a.mean(axis=0), 0.0), None)
+        for a, own in zip(agents, exposed)
     ]
-    base = 0.0 if any(polyhedral) else p @ x  # only then constants may be moved
-    loss_scale = np.abs(x - base).max() or 1.0
+    moves = all(offsets is None for _, offsets in parts)  # then constants may
+    base = p @ x if moves else np.zeros(x.shape[1])
+    losses = np.abs(x - base).max() or 1.0
     scale = max(np.abs(part).max() for part, _ in parts) or 1.0
     parts = [
-        (part / scale, None if offsets is None else offsets / (scale * loss_scale))
+        (part / scale, None if offsets is None else offsets / (scale * losses))
         for part, offsets in parts
     ]
-    found = _solve((x - base) / loss_scale, parts, p)
+    found = _solve((x - base) / losses, parts, p, exposed)
     if found is None:
-        _explain(x.shape, parts, p, scale)
+        _explain(x.shape, parts, p, exposed, scale)
     value, shares, scenario = found
-    return SharedVector(
-        float(value * scale * loss_scale + p @ x @ centre),
-        shares * loss_scale + base / n,
+    constants = exposed * (base / exposed.sum(axis=0))
+    return (
+        float(value * scale * losses + p @ x @ centre),
+        shares * losses + constants[:, None],
         scenario * scale + centre,
     )
 
@@ -250,67 +286,70 @@ def _block(part, offsets, p):
     return rows, csr_array(np.ones((len(part), 1))), np.ones(1), offsets
 
 
-def _solve(x, parts, p, box=None):
-    """Minimise over the shares of all agents but the last, who takes the rest.
+def _solve(x, parts, p, exposed, box=np.inf):
+    """Minimise over the shares, in each line of all carriers but the last.
 
-    Returns value, shares and scenario, or None if there is no minimum; with a ``box``
-    shares are bounded by it.
+    The last takes the rest.  Returns value, shares and scenario, or None if there is no
+    minimum; with a ``box`` shares are bounded by it.
     """
     from scipy.optimize import linprog
-    from scipy.sparse import block_array, csr_array, hstack, vstack
+    from scipy.sparse import block_diag, hstack
 
-    blocks = [_block(part, offsets, p) for part, offsets in parts]
-    n, size = len(blocks), x.size
-    rows, free, costs, limits = zip(*blocks)
-    limits = [*limits[:-1], limits[-1] - rows[-1] @ x.ravel()]
-    left = (
-        -block_array(
-            [[f if i == j else None for j in range(n)] for i, f in enumerate(free)]
-        )
-        if n > 1
-        else -free[0]
-    )
-    if n > 1:
-        own = block_array(
-            [
-                [r if i == j else None for j in range(n - 1)]
-                for i, r in enumerate(rows[:-1])
-            ]
-        )
-        left = hstack([vstack([own, hstack([-rows[-1]] * (n - 1))]), left])
-    moved = (n - 1) * size
-    cost = np.hstack([np.zeros(moved), *costs])
-    bounds = np.full((len(cost), 2), (-np.inf, np.inf))
-    if box is not None:
-        bounds[:moved] = (-box, box)
+    rows, free, costs, limits = zip(*(_block(*part, p) for part in parts))
+    rows, free = block_diag(rows, format="csr"), block_diag(free)
+    trades, rest = _trades(exposed, len(x))
+    n = trades.shape[1]
+    start = np.zeros(trades.shape[0])
+    start[rest] = x
+    cost = np.hstack([np.zeros(n), *costs])
+    high = np.append(np.full(n, box), np.full(len(cost) - n, np.inf))
     for method in ("highs-ipm", "highs-ds"):
         found = linprog(
             cost,
-            A_ub=csr_array(left),
-            b_ub=np.hstack(limits),
-            bounds=bounds,
+            A_ub=hstack([rows @ trades, -free], format="csc"),
+            b_ub=np.hstack(limits) - rows @ start,
+            bounds=np.column_stack([-high, high]),
             method=method,
             options={"presolve": False},
         )
         if found.status == 0:
-            break
-    else:
-        return None
-    shares = np.empty((n, *x.shape))
-    shares[:-1] = found.x[:moved].reshape(n - 1, *x.shape)
-    shares[-1] = x - shares[:-1].sum(axis=0)
-    multipliers = -found.ineqlin.marginals[: rows[0].shape[0]]
-    scenario = (rows[0].T @ multipliers).reshape(x.shape) / p[:, None]
-    return found.fun, shares, scenario
+            shares = (start + trades @ found.x[:n]).reshape(len(parts), *x.shape)
+            scenario = -(rows.T @ found.ineqlin.marginals)[rest] / p[:, None]
+            return found.fun, shares, scenario
+    return None
 
 
-def _explain(shape, parts, p, scale):
+def _trades(exposed, n_states):
+    """Return what a unit more for an agent changes, and the places of the last ones.
+
+    In each line the last agent who may carry it gives what another one takes: a sparse
+    matrix with a row for each entry of the flat allocation, and an array (N, d).
+    """
+    from scipy.sparse import coo_array
+
+    (n, d), lines = exposed.shape, np.arange(exposed.shape[1])
+    place = np.arange(n * n_states * d).reshape(n, n_states, d)
+    last = n - 1 - np.argmax(exposed[::-1], axis=0)
+    rest = place[last, :, lines].T
+    own = exposed.copy()
+    own[last, lines] = False
+    own = np.repeat(own[:, None], n_states, axis=1)
+    taken, given = place[own], np.broadcast_to(rest, place.shape)[own]
+    column, one = np.arange(len(taken)), np.ones(len(taken))
+    entries = (
+        np.append(one, -one),
+        (np.append(taken, given), np.append(column, column)),
+    )
+    return coo_array(entries, (place.size, len(taken))).tocsr(), rest
+
+
+def _explain(shape, parts, p, exposed, scale):
     """Raise Unbounded with the bounded trade that lowers the total risk most."""
     recession = [
         (part, None if offsets is None else np.zeros(len(offsets)))
         for part, offsets in parts
     ]
-    value, direction, _ = _solve(np.zeros(shape), recession, p, box=1.0)
+    value, direction, _ = _solve(np.zeros(shape), recession, p, exposed, box=1.0)
     if value > -TOL:
         raise RuntimeError(
             "the linear programme was not solved: scale the losses and scenarios to "

@@ -259,6 +259,43 @@ def test_sharing_is_monotone_in_agents_and_moves_with_constants(rng):
     assert scaled == pytest.approx(values[2], rel=1e-8, abs=1e-8)
 
 
+@given(seeds)
+def test_agents_may_be_exposed_to_some_lines_only(rng):
+    n_states, d, n = rng.integers(2, 8), rng.integers(1, 4), rng.integers(1, 4)
+    x = rng.normal(0, 5, (n_states, d))
+    agents = drawn_laws(rng, n, d, n_states)
+    if rng.random() < 0.3:
+        agents[0] = drawn_pieces(rng, x, 1.0)
+    exposure = rng.random((n, d)) < 0.6
+    exposure[rng.integers(n, size=d), np.arange(d)] = True
+    shared = dp.vector_inf_convolution(x, agents, exposure=exposure)
+    assert not shared.allocation[np.repeat(~exposure[:, None], n_states, axis=1)].any()
+    np.testing.assert_allclose(shared.allocation.sum(axis=0), x, atol=1e-12)
+    total = sum(risk_of(a, xi) for a, xi in zip(agents, shared.allocation))
+    assert shared.value == pytest.approx(total, abs=1e-8)
+    # no scenario is common in lines that an agent does not carry: it sees 0 loss there
+    pieces = [agents[0]] if isinstance(agents[0], dp.Polyhedral) else []
+    written = [(a.vertices, a.offsets) for a in pieces] + agents[len(pieces) :]
+    p = np.full(n_states, 1 / n_states)
+    expected = oracles.scenario_value_by_lp(x, p, written, exposure)
+    assert shared.value == pytest.approx(expected, rel=1e-7, abs=1e-7)
+
+
+def test_separate_lines_separate_the_problem():
+    rng = np.random.default_rng(2)
+    x, (one, two) = rng.normal(0, 3, (9, 2)), drawn_laws(rng, 2, 2, 9)
+    shared = dp.vector_inf_convolution(
+        x, [one, two], exposure=[[True, False], [False, True]]
+    )
+    each = [dp.max_correlation_risk(x[:, [j]], (one, two)[j][:, [j]]) for j in (0, 1)]
+    assert shared.value == pytest.approx(sum(each), abs=1e-9)
+    # in dimension one an agent who carries nothing changes nothing
+    line, laws = x[:, :1], [one[:, :1], two[:, :1] + 5]
+    alone = dp.vector_inf_convolution(line, laws, exposure=[[True], [False]])
+    assert alone.value == pytest.approx(each[0], abs=1e-9)
+    assert alone.allocation.tolist() == [line.tolist(), (0 * line).tolist()]
+
+
 def test_a_large_constant_costs_no_precision():
     rng = np.random.default_rng(1)
     x, laws = rng.normal(0, 1, (20, 2)), drawn_laws(rng, 2, 2, 20)
@@ -370,6 +407,15 @@ POLY = dp.Polyhedral([[[1.0, 1.0], [1.0, 1.0]]], [0.0])
             "ValueError: weights holds 0 at position 1: leave the state out",
         ),
         (
+            lambda: dp.vector_inf_convolution(X, [X], exposure=[[1, 0]]),
+            "ValueError: exposure has shape (1, 2) and type int64: give True or False "
+            "for each of 1 agents and 2 lines",
+        ),
+        (
+            lambda: dp.vector_inf_convolution(X, [X], exposure=[[True, False]]),
+            "ValueError: exposure leaves line 1 to nobody: expose an agent to it",
+        ),
+        (
             lambda: dp.vector_inf_convolution([[1.0, 2.0]], [POLY]),
             "ValueError: agents[0] has vertices of shape (2, 2): x has shape (1, 2), "
             "give vertices of that shape",
@@ -382,8 +428,8 @@ POLY = dp.Polyhedral([[[1.0, 1.0], [1.0, 1.0]]], [0.0])
         (
             lambda: dp.vector_inf_convolution(X, [X, [[1.0, 1.0]]]),
             "Unbounded: agents share no scenario, so the total risk has no lower "
-            "bound: agents[0] has mean [2.0, 3.0] and agents[1] mean [1.0, 1.0]; shift "
-            "the baselines to one mean",
+            "bound: in line 0 agents[0] has mean 2 and agents[1] mean 1; shift the "
+            "baselines to one mean",
         ),
         (
             lambda: dp.vector_inf_convolution(
@@ -430,8 +476,8 @@ def test_without_a_common_scenario_the_trade_is_shown(rng):
 def test_a_programme_that_fails_for_another_reason_says_so(monkeypatch):
     solve = vector_sharing._solve
 
-    def broken(x, parts, p, box=None):
-        return None if box is None else solve(x, parts, p, box)
+    def broken(x, parts, p, exposed, box=None):
+        return None if box is None else solve(x, parts, p, exposed, box)
 
     monkeypatch.setattr(vector_sharing, "_solve", broken)
     with pytest.raises(RuntimeError, match="the linear programme was not solved"):
