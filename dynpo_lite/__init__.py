@@ -26,6 +26,8 @@ from .optima import solve
 from .paths import tree_from_paths
 from .tree import ScenarioTree
 from .two_period import TwoPeriodExample
+from .vector_sharing import SharedVector, Unbounded, vector_inf_convolution
+from .vectors import Polyhedral, max_correlation_risk
 
 __version__ = "0.1.0"
 __all__ = [
@@ -38,10 +40,13 @@ __all__ = [
     "Minimum",
     "Mixture",
     "PiecewiseLinear",
+    "Polyhedral",
     "ProportionalHazard",
     "ScenarioTree",
+    "SharedVector",
     "Supremum",
     "TwoPeriodExample",
+    "Unbounded",
     "Wang",
     "WorstCase",
     "check_allocation",
@@ -49,6 +54,7 @@ __all__ = [
     "comonotone_improvement",
     "convex_order_gap",
     "is_comonotone",
+    "max_correlation_risk",
     "myopic_optimum",
     "record",
     "risk_to_go",
@@ -56,6 +62,7 @@ __all__ = [
     "solve",
     "swap_interval",
     "tree_from_paths",
+    "vector_inf_convolution",
 ]
 
 

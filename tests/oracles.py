@@ -277,6 +277,51 @@ def least_total_by_enumeration(x, p, first, second):
     return best
 
 
+# risk vectors ---------------------------------------------------------------------
+
+
+def scenario_value_by_lp(x, p, agents, exposure=None):
+    """The largest <Z, x> less penalties, over the scenarios Z that all agents admit.
+
+    An agent is an array of equally likely points, whose law Z must be an average of, or
+    a pair of vertices and penalties; it looks at its own lines only. Return the value,
+    None if there is no common Z.
+    """
+    if exposure is None:
+        exposure = np.ones((len(agents), x.shape[1]), dtype=bool)
+    lp = Programme()
+    z = lp.new(*x.shape)
+    for s, j in np.ndindex(*x.shape):
+        lp.cost[z[s, j]] = -p[s] * x[s, j]
+    for agent, lines in zip(agents, exposure):
+        own = [(s, j) for s, j in np.ndindex(*x.shape) if lines[j]]
+        if isinstance(agent, tuple):
+            vertices, penalties = agent
+            mix = lp.new(len(vertices), low=0)
+            lp.add([(1.0, m) for m in mix], "=", 1)
+            lp.cost.update(zip(mix, penalties))
+            for s, j in own:
+                terms = [(v[s, j], m) for v, m in zip(vertices, mix)]
+                lp.add([*terms, (-1.0, z[s, j])], "=", 0)
+            continue
+        joint = lp.new(len(x), len(agent), low=0)
+        for row, mass in zip(joint, p):
+            lp.add([(1.0, c) for c in row], "=", mass)
+        for column in joint.T:
+            lp.add([(1.0, c) for c in column], "=", 1 / len(agent))
+        for s, j in own:
+            terms = [(y[j], c) for y, c in zip(agent, joint[s])]
+            lp.add([*terms, (-p[s], z[s, j])], "=", 0)
+    found = lp.solve()
+    return None if found is None else -sum(c * found[v] for v, c in lp.cost.items())
+
+
+def largest_correlation(x, y):
+    """Try all permutations of equally likely points."""
+    orders = itertools.permutations(range(len(y)))
+    return max((x * y[list(order)]).sum() for order in orders) / len(x)
+
+
 # the exact cases ------------------------------------------------------------------
 
 

@@ -43,9 +43,8 @@ def pins(name, python=None):
 
 def direct_dependencies():
     extras = PROJECT["optional-dependencies"]
-    return list(
-        map(Requirement, [*PROJECT["dependencies"], *extras["book"], *extras["test"]])
-    )
+    named = [name for extra in ("book", "ot", "test") for name in extras[extra]]
+    return list(map(Requirement, [*PROJECT["dependencies"], *named]))
 
 
 def test_both_requirement_files_hold_the_same_pins():

@@ -21,6 +21,7 @@ RANK = {
     "vectors": 1,
     "measures": 2,
     "paths": 2,
+    "vector_sharing": 2,
     "dynamic": 3,
     "layers": 3,
     "saddle": 2,
@@ -226,12 +227,14 @@ def loaded_after(statement):
         "import dynpo_lite",
         "import dynpo_lite as dp; dp.choquet([1, 2], dp.ExpectedShortfall(0.5))",
         "import dynpo_lite as dp; dp.share_layers([1, 2], [dp.WorstCase()])",
+        "import dynpo_lite as dp; dp.max_correlation_risk([[1], [2]], [[3], [4]])",
+        "import dynpo_lite as dp; dp.vector_inf_convolution([[1], [2]], [[[3], [4]]])",
     ],
 )
 def test_importing_loads_nothing_heavy(statement):
     loaded = loaded_after(statement)
     assert "dynpo_lite.measures" in loaded
-    heavy = (*HEAVY, "dynpo_lite.companion", "IPython", "hypothesis", "dask")
+    heavy = (*HEAVY, "ot", "dynpo_lite.companion", "IPython", "hypothesis", "dask")
     assert [n for n in loaded if any(of(n, h) for h in heavy)] == []
 
 
