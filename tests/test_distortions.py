@@ -312,25 +312,26 @@ both = [dp.Expectation(), dp.WorstCase()]
         (
             as_distortion,
             convex,
-            f"measure = {convex!r} is not concave: let its slopes fall",
+            "measure = VALUE is not concave: let its slopes fall",
         ),
         (
             as_distortion,
             bent,
-            f"measure = {bent!r} is not concave: let its slopes fall",
+            "measure = VALUE is not concave: let its slopes fall",
         ),
-        (as_distortion, high, f"measure = {high!r} has k(0) = 0.1: let k(0) = 0"),
-        (as_distortion, low, f"measure = {low!r} has k(1) = 0.9: let k(1) = 1"),
+        (as_distortion, high, "measure = VALUE has k(0) = 0.1: let k(0) = 0"),
+        (as_distortion, low, "measure = VALUE has k(1) = 0.9: let k(1) = 1"),
         (
             as_distortion,
             falls,
-            f"measure = {falls!r} falls somewhere: let it increase",
+            "measure = VALUE falls somewhere: let it increase",
         ),
-        (as_distortion, half, f"measure = {half!r} {FINITE}"),
-        (as_distortion, infinite, f"measure = {infinite!r} {FINITE}"),
+        (as_distortion, half, "measure = VALUE " + FINITE),
+        (as_distortion, infinite, "measure = VALUE " + FINITE),
     ],
 )
 def test_values_outside_the_domain_are_refused_with_the_cure(kind, value, text):
+    text = text.replace("VALUE", repr(value))  # an address may not be part of an id
     assert refusal(lambda: kind(value)) == "ValueError: " + text
 
 

@@ -135,8 +135,8 @@ def count(items):
     """Return a sentence that counts the items by status."""
     held, mended, failed = (sum(i.status == s for i in items) for s in ledger.STATUSES)
     return (
-        f"Of the {len(items)} numbered items {held} hold as printed, {mended} hold after "
-        f"repair, {failed} fails as printed.\n"
+        f"Of the {len(items)} numbered items {held} hold as printed, {mended} hold "
+        f"after repair, {failed} fails as printed.\n"
     )
 
 
