@@ -135,8 +135,8 @@ def count(items):
     """Return a sentence that counts the items by status."""
     held, mended, failed = (sum(i.status == s for i in items) for s in ledger.STATUSES)
     return (
-        f"Of the {len(items)} numbered items {held} hold as printed, {mended} hold after "
-        f"repair, {failed} fails as printed.\n"
+        f"Of the {len(items)} numbered items {held} hold as printed, {mended} hold "
+        f"after repair, {failed} fails as printed.\n"
     )
 
 
@@ -150,8 +150,8 @@ def finding(item):
     return (
         f"\n(finding-{item.label})=\n"
         f"{{prf:ref}}`{item.label}`, {item.title} (*{item.status}*)\n"
-        f": *Counterexample.* {found.counterexample} {{ref}}`The cell <{cell}>`"
-        f"{f' records {quoted}' if quoted else ' shows it'}.\n\n"
+        f": *Counterexample.* {found.counterexample} {{ref}}`The cell <{cell}>` "
+        f"shows it{f'; recorded: {quoted}' if quoted else ''}.\n\n"
         f"  *Repair.* {found.repair} See {repaired}"
         f"{{ref}}`its check <checks-{item.label}>`.\n"
     )
