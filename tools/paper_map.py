@@ -150,8 +150,8 @@ def finding(item):
     return (
         f"\n(finding-{item.label})=\n"
         f"{{prf:ref}}`{item.label}`, {item.title} (*{item.status}*)\n"
-        f": *Counterexample.* {found.counterexample} {{ref}}`The cell <{cell}>`"
-        f"{f' records {quoted}' if quoted else ' shows it'}.\n\n"
+        f": *Counterexample.* {found.counterexample} {{ref}}`The cell <{cell}>` "
+        f"shows it{f'; recorded: {quoted}' if quoted else ''}.\n\n"
         f"  *Repair.* {found.repair} See {repaired}"
         f"{{ref}}`its check <checks-{item.label}>`.\n"
     )
