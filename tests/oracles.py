@@ -316,6 +316,17 @@ def scenario_value_by_lp(x, p, agents, exposure=None):
     return None if found is None else -sum(c * found[v] for v, c in lp.cost.items())
 
 
+def least_of_pieces(vertices, penalties):
+    """The minimum of the largest <V, x> - penalty, over all x with equal weights."""
+    lp = Programme()
+    x, (top,) = lp.new(*vertices[0].shape), lp.new(1)
+    lp.cost[top] = 1.0
+    for v, penalty in zip(vertices, penalties):
+        terms = zip(v.ravel() / len(v), x.ravel())
+        lp.add([*terms, (-1.0, top)], "<=", penalty)
+    return lp.solve()[top]
+
+
 def largest_correlation(x, y):
     """Try all permutations of equally likely points."""
     orders = itertools.permutations(range(len(y)))

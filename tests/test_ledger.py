@@ -69,7 +69,10 @@ def test_verdicts_follow_from_the_figures():
             assert row.verdict == "agrees within the sampling error"
 
 
-@pytest.mark.parametrize("item", LEDGER.items, ids=lambda item: item.label)
+ITEMS = LEDGER.items + LEDGER.vectors
+
+
+@pytest.mark.parametrize("item", ITEMS, ids=lambda item: item.label)
 def test_items_have_a_statement_a_check_a_break_and_a_test(item):
     tags = cell_tags(item.page)
     assert tags.count(f"checks:{item.label}") == 1
@@ -104,9 +107,11 @@ def test_every_tag_is_in_the_ledger_and_every_row_has_its_tag():
 
 
 def test_status_words_on_the_pages_are_those_of_the_ledger():
-    for item in LEDGER.items:
+    for item in ITEMS:
         text = "".join(c.source for c in PAGES[item.page].cells)
         name = f"{item.kind.title()} {item.number}"
+        if item in LEDGER.vectors:
+            name = f"Relation ({item.number})"
         (row,) = [
             line
             for line in text.splitlines()
@@ -129,10 +134,21 @@ def test_all_47_items_are_there():
     }
 
 
+def test_the_relations_of_the_second_document_stand_apart():
+    assert {item.kind for item in LEDGER.vectors} == {"vectors"}
+    numbers = [tuple(map(int, item.number.split("."))) for item in LEDGER.vectors]
+    assert numbers == sorted(set(numbers))
+    chapter = {f"checks:{item.label}" for item in LEDGER.vectors}
+    for page in PAGES:
+        found = {tag for tag in cell_tags(page) if tag.startswith("checks:vectors-")}
+        assert found == (chapter if page.endswith("10_risk_vectors") else set())
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
         (lambda d: d.pop("figures"), "has the parts"),
+        (lambda d: d["vectors"][0].update(status="good"), "status = 'good' is unknown"),
         (lambda d: d["items"][0].pop("status"), r"missing \['status'\]"),
         (lambda d: d["items"][0].update(colour="red"), r"unknown \['colour'\]"),
         (lambda d: d["items"][0].update(status="fine"), "status = 'fine' is unknown"),

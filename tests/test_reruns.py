@@ -33,10 +33,12 @@ THEORY = [
     "08_static_case",
     "09_conditional_repair",
 ]
+VECTORS = "10_risk_vectors"
 FEW = {
     **{notebook: {"n_economies": 5} for notebook in THEORY},
     TWO_PERIODS: {"n_samples": 4000},
     MYOPIC: {"n_samples": 4000},
+    VECTORS: {"n_instances": 3},
     OWN: {},
 }
 
@@ -64,6 +66,13 @@ CHANGES = {
     "09_conditional_repair": RANDOM | {"n_agents": 2, "horizon": 1},
     TWO_PERIODS: EXAMPLE,
     MYOPIC: EXAMPLE | {"w1": 0.4},
+    VECTORS: {
+        "seed": SEED,
+        "n_states": 25,
+        "n_instances": 4,
+        "dependence": 0.3,
+        "shortfall_level": 0.8,
+    },
     OWN: {
         "economy_path": str(example_path("two_period")),
         "n_paths": 3000,
@@ -169,7 +178,7 @@ def test_conclusions_hold_for_other_economies_and_paths(values):
     assert results["total_risk_to_go"] < sum(results["risk_without_trade"])
 
 
-@pytest.mark.parametrize("notebook", THEORY)
+@pytest.mark.parametrize("notebook", [*THEORY, VECTORS])
 def test_conclusions_hold_with_a_second_seed_and_other_parameters(notebook):
     few = FEW[notebook]
     assert run(notebook, CHANGES[notebook] | few) != run(notebook, few)

@@ -169,6 +169,23 @@ def test_subgradients_lie_below_directional_derivatives(rng):
     assert slope == pytest.approx(rho.directional_derivative(x, y), abs=1e-6)
 
 
+@given(seeds)
+def test_minimisers_have_the_subgradient_zero(rng):
+    x = rng.normal(0, 3, (3, 2))
+    vertices = rng.normal(0, 1, (6, 3, 2))
+    vertices -= np.tensordot(rng.dirichlet(np.ones(6)), vertices, 1)  # 0 is a mixture
+    rho = dp.Polyhedral(vertices, rng.uniform(0, 1, 6))
+    zero, least = np.zeros((3, 2)), oracles.least_of_pieces(vertices, rho.offsets)
+    assert -rho.conjugate(zero) == pytest.approx(least, abs=1e-8)
+    assert rho.fenchel_gap(zero, x) == pytest.approx(rho.value(x) - least, abs=1e-8)
+
+
+def test_pairing_adds_expectations_line_by_line():
+    z, x, p = [[[2.0, -1.0], [0.5, 4.0]]], [[3.0, 1.0], [8.0, 2.0]], [0.25, 0.75]
+    expected = 0.25 * 2 * 3 + 0.75 * 0.5 * 8 + 0.25 * -1 * 1 + 0.75 * 4 * 2
+    assert dp.Polyhedral(z, [0.0], p).value(x) == pytest.approx(expected, rel=1e-15)
+
+
 # sharing --------------------------------------------------------------------------
 
 
@@ -215,6 +232,18 @@ def test_value_is_that_of_the_dual_programme(rng):
     expected = oracles.scenario_value_by_lp(x, p, written)
     shared = dp.vector_inf_convolution(x, agents, p)
     assert shared.value == pytest.approx(expected, rel=1e-7, abs=1e-7)
+
+
+@given(seeds)
+def test_conjugate_of_the_inf_convolution_is_the_sum(rng):
+    x, y = rng.normal(0, 5, (2, 3, 2))
+    agents = [drawn_pieces(rng, x, 1.0, m=12) for _ in range(rng.integers(1, 4))]
+    shared = dp.vector_inf_convolution(x, agents)
+    other = dp.vector_inf_convolution(y, agents).value
+    z = shared.scenario
+    total = sum(agent.conjugate(z) for agent in agents)
+    assert pairing(z, x) - shared.value == pytest.approx(total, abs=1e-7)
+    assert pairing(z, y) - other <= total + 1e-7
 
 
 @given(seeds)

@@ -64,8 +64,13 @@ def number_of(kind, label):
     return number[1].upper().replace("-", ".") if number else ""
 
 
+RELATION = re.compile(r"vectors-(\d+)-(\d+)")  # of the second document
+
+
 def statement_name(kind, label):
-    """Return the name readers see, such as "Lemma 3.11"."""
+    """Return the name readers see, such as "Lemma 3.11" or "Relation (2.9)"."""
+    if relation := RELATION.fullmatch(label):
+        return f"Relation ({relation[1]}.{relation[2]})"
     return f"{kind.title()} {number_of(kind, label)}".strip()
 
 
@@ -112,7 +117,7 @@ def name_statements(app, doctree):
 def check_label(node):
     """Warn of a label of another kind, and of a number in the title."""
     kind, label = node["realtype"], node["label"]
-    if not label.startswith(f"{kind}-"):
+    if not (label.startswith(f"{kind}-") or RELATION.fullmatch(label)):
         logger.warning("the label of a %s: %s-...", kind, kind, location=node)
     number = number_of(kind, label)
     if number and number in re.findall(r"\w[\w.]*\w|\w", node[0].astext())[:2]:

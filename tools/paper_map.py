@@ -54,6 +54,14 @@ MEANING = {
         "What is meant is true; the text needs a clause more than it prints."
     ),
 }
+VECTORS = """
+## The second document
+
+Numbered relations of *On optimal allocations of risk vectors*
+{cite}`kieselruschendorf` that the chapter on
+[risk vectors](../notebooks/10_risk_vectors.ipynb) uses. They are not among the paper's
+47 items, and hold there for finitely many states.
+"""
 
 
 def files(rows):
@@ -77,16 +85,7 @@ def page(rows):
     said = ", ".join(f"{count} {status}" for status, count in counts.items())
     parts = [HEAD, f"{len(rows.items)} of the paper's 47 numbered items: {said}.\n"]
     parts.append("\n## Items\n")
-    for item in rows.items:
-        checks, breaks = (f"{tag}-{item.label}" for tag in ("checks", "breaks"))
-        functions = ", ".join(f"`{name}`" for name in item.functions)
-        parts.append(
-            f"\n(map-{item.label})=\n"
-            f"{{prf:ref}}`{item.label}`, {item.title}\n"
-            f": **{item.status}.** {item.sentence.strip()}\n\n"
-            f"  {{ref}}`check <{checks}>`, {{ref}}`break <{breaks}>`; {functions}; "
-            f"`{item.test}`\n"
-        )
+    parts += [entry(item) for item in rows.items]
     parts.append("\n## Figures and printed numbers\n\n")
     parts.append("| of the paper | title | verdict |\n| :-- | :-- | :-- |\n")
     for figure in rows.figures:
@@ -96,7 +95,22 @@ def page(rows):
         link = f"{{ref}}`{number.printed:g} <checks-{number.label}>`"
         ours = f"{number.title}: exactly {number.ours:.9f}"
         parts.append(f"| {link} | {ours} | {number.verdict} |\n")
+    parts.append(VECTORS)
+    parts += [entry(item) for item in rows.vectors]
     return "".join(parts)
+
+
+def entry(item):
+    """Return one numbered item: link, status, sentence, where it is checked."""
+    checks, breaks = (f"{tag}-{item.label}" for tag in ("checks", "breaks"))
+    functions = ", ".join(f"`{name}`" for name in item.functions)
+    return (
+        f"\n(map-{item.label})=\n"
+        f"{{prf:ref}}`{item.label}`, {item.title}\n"
+        f": **{item.status}.** {item.sentence.strip()}\n\n"
+        f"  {{ref}}`check <{checks}>`, {{ref}}`break <{breaks}>`; {functions}; "
+        f"`{item.test}`\n"
+    )
 
 
 def agreement(rows):
@@ -158,11 +172,11 @@ def finding(item):
 
 
 def table(rows):
-    """Return the items as CSV."""
+    """Return the items as CSV, those of the second document last."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow([*FIELDS, "sentence"])
-    for item in rows.items:
+    for item in (*rows.items, *rows.vectors):
         row = [getattr(item, name) for name in (*FIELDS, "sentence")]
         writer.writerow(["; ".join(x) if isinstance(x, tuple) else x for x in row])
     return out.getvalue()

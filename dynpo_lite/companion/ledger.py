@@ -1,7 +1,8 @@
 """The ledger: what the paper states and prints, and what we found.
 
 One file, ``book/paper_items.yml``, holds a row for each numbered item, each figure
-and each printed number.  Pages, tests and reports read it through this module.
+and each printed number, and one for each relation of the second document that the book
+uses.  Pages, tests and reports read it through this module.
 """
 
 from dataclasses import MISSING, dataclass, fields
@@ -36,7 +37,7 @@ class Deviation:
 
 @dataclass(frozen=True)
 class Item:
-    """A numbered definition or statement of the paper."""
+    """A numbered definition or statement, of the paper or of the second document."""
 
     label: str
     number: str
@@ -92,6 +93,7 @@ class Ledger:
     items: tuple
     figures: tuple
     numbers: tuple
+    vectors: tuple
 
     def printed(self, key):
         """Return the row of the printed number ``key``.
@@ -143,7 +145,12 @@ def load(path=LEDGER):
             "its repository with pip install -e ."
         )
     data = yaml.safe_load(path.read_text(encoding="utf-8"))
-    kinds = {"items": Item, "figures": Figure, "numbers": PrintedNumber}
+    kinds = {
+        "items": Item,
+        "figures": Figure,
+        "numbers": PrintedNumber,
+        "vectors": Item,
+    }
     if set(data) != set(kinds):
         raise ValueError(f"{path.name} has the parts {sorted(data)}: {sorted(kinds)}")
     ledger = Ledger(
@@ -152,7 +159,7 @@ def load(path=LEDGER):
             for name, kind in kinds.items()
         }
     )
-    for item in ledger.items:
+    for item in (*ledger.items, *ledger.vectors):
         _check("status", item.label, item.status, STATUSES)
         if (item.status == "holds") != (item.deviation is None):
             raise ValueError(
