@@ -139,7 +139,11 @@ def deviations(rows):
     """Return a section for each kind of deviation, with its items."""
     parts = [count(rows.items)]
     for kind in ledger.DEVIATIONS:
-        items = [i for i in rows.items if i.deviation and i.deviation.kind == kind]
+        items = [
+            item
+            for item in (*rows.items, *rows.vectors)
+            if item.deviation and item.deviation.kind == kind
+        ]
         parts.append(f"\n### {kind.capitalize()}\n\n{MEANING[kind]}\n")
         parts += [finding(item) for item in items]
     return "".join(parts)
