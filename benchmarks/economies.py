@@ -35,8 +35,10 @@ def main():
         totals(100, 3, 60e-3, full=False)
     whole_programme(10, 2)
     improvement(2, 1000 if quick else 100_000, Target(20e-3))
+    # one call of aggregate takes minutes on 10,000 states
+    sizes = (100, 1000, 10_000) if "--large" in sys.argv else (100, 1000)
     for n_agents in (3, 10):
-        for n_states in (100, 1000) if quick else (100, 1000, 10_000):
+        for n_states in sizes:
             improvement(n_agents, n_states, Target(1.0, "aggregate"))
 
 
@@ -203,7 +205,6 @@ def improvement(n_agents, n_states, target):
         ordered = np.ascontiguousarray(shares[:, order])
         s = ordered.sum(axis=0)
         call = partial(make_comonotonic_allocations, s, weights, ordered)
-        call()  # compiled by numba at the first call
         peers.insert(0, Peer("aggregate", call))
     name = f"comonotone improvement, {n_agents} x {n_states:,}"
     ours = partial(dp.comonotone_improvement, shares)

@@ -2,7 +2,7 @@
 
     run.py          all rows but the largest: some minutes
     run.py --quick  small sizes: seconds, no verdicts where the size matters
-    run.py --large  also 100 million samples: 4 GB of memory
+    run.py --large  also 100 million samples: 4 GB of memory, and the largest economies
     run.py --growth only how times grow; writes book/speed_table.md and its picture
 
 Makes the environment .venv-bench out of benchmarks/requirements.txt when needed. Runs
@@ -65,7 +65,7 @@ def main():
     )
     size = parser.add_mutually_exclusive_group()
     size.add_argument("--quick", action="store_true", help="small sizes: seconds")
-    size.add_argument("--large", action="store_true", help="also 1e8 samples: 4 GB")
+    size.add_argument("--large", action="store_true", help="also 1e8 samples: an hour")
     size.add_argument(
         "--growth", action="store_true", help="write the page of the book on growth"
     )
