@@ -5,6 +5,7 @@ import io
 import itertools
 import json
 from dataclasses import FrozenInstanceError, replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -582,6 +583,15 @@ def test_finer_bins_tend_to_the_numbers_of_the_paper(law, limit):
     assert (np.diff(errors) < 0).all()
     assert errors[1] < 0.01
     assert errors[2] < 0.001
+
+
+def test_the_page_quotes_measured_numbers():
+    page = (Path(__file__).parents[1] / "book" / "economy_file.md").read_text("utf-8")
+    shipped = load_economy(example_path("two_period"))
+    assert f"tree of {shipped.economy.tree.n_nodes} nodes" in page
+    for file in (shipped, paper_law(12, 24)):
+        assert f"{expected_risk_at_time1(file):.1f}" in page
+    assert f"{651.358969087:.2f}" in page  # the limit of the test above
 
 
 def test_bins_keep_means():
