@@ -56,7 +56,7 @@ def one_line(n):
             Peer("two sorts", two_sorts),
             Peer("POT emd2_1d", lambda: ot.emd2_1d(x, y), by_distance),
         ],
-        Target(1.2, "two sorts"),
+        Target(1.5, "two sorts"),
     )
 
 
