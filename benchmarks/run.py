@@ -72,7 +72,9 @@ def main():
     arguments = parser.parse_args()
     use_supported_python()
     make_environment()
-    scripts = ["economies.py"] if arguments.growth else ["rows.py", "economies.py"]
+    scripts = ["economies.py"]
+    if not arguments.growth:
+        scripts = ["rows.py", *scripts, "risk_vectors.py"]
     codes = [
         subprocess.run(
             [PYTHON, ROOT / "benchmarks" / script, *sys.argv[1:]], check=False
