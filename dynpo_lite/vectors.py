@@ -20,7 +20,7 @@ TOL = 1e-9  # of the scale of the losses
 def max_correlation_risk(x, baseline, weights=None, baseline_weights=None):
     r"""Risk of a risk vector under its worst coupling with a baseline law.
 
-    .. math:: \Psi_\mu(X) = \sup\{\E\langle X, Y\rangle : Y \sim \mu\}
+    .. math:: \Psi_\mu(X) = \sup\{E\langle X, Y\rangle : Y \sim \mu\}
 
     where :math:`\mu` is the law of the rows of ``baseline``.
 
