@@ -3,14 +3,15 @@ r"""Optimal sharing of risk vectors: the inf-convolution and its common scenario
 By duality the least total risk of splitting :math:`X` is the largest
 :math:`\langle Z, X\rangle - \sum_i \rho_i^*(Z)` over the scenarios :math:`Z` that every
 agent admits.  In dimension one, with max-correlation measures, the solution is the
-layer rule; otherwise one linear programme gives all of it.
+layer rule; between such measures an interior point method finds all of it, and one
+linear programme in every other case.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from . import validate
+from . import transport_path, validate
 from .vectors import TOL, Polyhedral, state_weights
 
 
@@ -86,8 +87,12 @@ def vector_inf_convolution(x, agents, weights=None, exposure=None):
     Notes
     -----
     The value is unique; allocation and scenario need not be.  Constants can be moved
-    between max-correlation agents: their shares get equal means.  In dimension one,
-    without Polyhedral, sorting solves the problem; the programme otherwise has
+    between max-correlation agents: their shares of a line get equal means.
+
+    In dimension one, without Polyhedral, sorting solves the problem.  Between
+    max-correlation agents who carry all lines an interior point method does, up to a
+    relative gap of 2e-10, in steps of O((n M + n N d)^3) for M points each; where
+    rounding ends it earlier, and in all other cases, a linear programme of HiGHS with
     sum_i (N + M_i + N d) variables and sum_i N M_i constraints.
 
     References
@@ -254,7 +259,13 @@ def _by_linear_programme(x, agents, p, exposed, centre):
         (part / scale, None if offsets is None else offsets / (scale * losses))
         for part, offsets in parts
     ]
-    found = _solve((x - base) / losses, parts, p, exposed)
+    found = None
+    if moves and exposed.all():
+        found = transport_path.share(
+            (x - base) / losses, [part for part, _ in parts], p
+        )
+    if found is None:
+        found = _solve((x - base) / losses, parts, p, exposed)
     if found is None:
         _explain(x.shape, parts, p, exposed, scale)
     value, shares, scenario = found

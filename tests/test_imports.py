@@ -17,6 +17,8 @@ RANK = {
     "distortions": 1,
     "exponential_pair": 1,
     "improvement": 1,
+    "tiles": 0,
+    "transport_path": 1,
     "tree": 1,
     "vectors": 1,
     "measures": 2,
