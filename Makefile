@@ -6,7 +6,7 @@ extras := --extra book --extra test
 lock := uv pip compile pyproject.toml $(extras) --universal --python-version 3.11 \
 	--no-header --no-annotate --no-emit-index-url --quiet
 
-.PHONY: help env book test faults browser refresh bench lock clean
+.PHONY: help env book test faults browser refresh bench status lock clean
 
 help:
 	@echo 'make book     execute the notebooks, compare their outputs, build the book'
@@ -15,6 +15,7 @@ help:
 	@echo 'make browser  look at every page in headless Chromium'
 	@echo 'make refresh  execute the notebooks and store their outputs'
 	@echo 'make bench    measure against other software (makes .venv-bench)'
+	@echo 'make status   measure these commands in a clean clone: book/times.md'
 	@echo 'make env      make .venv (the others do it when needed)'
 	@echo 'make lock     renew requirements.lock and requirements.txt (needs uv)'
 	@echo 'make clean    remove what was built'
@@ -45,6 +46,9 @@ refresh: env
 
 bench:
 	$(python) benchmarks/run.py
+
+status:
+	$(python) tools/status.py
 
 lock:
 	$(lock) --generate-hashes --output-file requirements.lock

@@ -280,3 +280,11 @@ def test_faults_are_fatal(tmp_path, capfd):
     assert build_tiny(tmp_path, text, [new_markdown_cell("# Cells")]) != 0
     report = capfd.readouterr().err
     assert [fault for fault, word in faults.items() if word not in report] == []
+
+
+def test_the_first_page_of_the_repository_gives_the_measured_times():
+    table = (ROOT / "book" / "times.md").read_text()
+    seconds = dict(re.findall(r"\| `(make \w+)` \|.*\| (\d+) s \|", table))
+    readme = " ".join((ROOT / "README.md").read_text().split())
+    for command in ("make book", "make test"):
+        assert f"`{command}` takes {seconds[command]} s" in readme
