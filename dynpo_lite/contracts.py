@@ -83,7 +83,7 @@ def best_contracts(markets, tol):
     RuntimeError
         If the solver fails.
     """
-    programme = _Programme(markets)
+    programme = _Programme(markets, tol)
     found = programme.solve()
     if found.status == 2:
         sacrifice = programme.sacrifice()
@@ -100,11 +100,12 @@ def _check(found):
 
 
 class _Programme:
-    def __init__(self, markets):
+    def __init__(self, markets, tol):
         self.markets, self.n = markets, len(markets[0].readers)
-        # in units of the spread, every retention counted from a first guess
+        # in units of the spread, unless it is so small that limits would be huge;
+        # every retention counted from a first guess
         spread = max(float(np.ptp(market.known)) for market in markets)
-        self.scale = spread or 1.0
+        self.scale = max(spread, 1e3 * tol)
         self.guesses, self.starts = [], []
         n_columns = 0
         for market in markets:
@@ -119,10 +120,12 @@ class _Programme:
         self.method = "highs-ds" if n_columns < MANY else "highs-ipm"
 
     def _guess(self, market, place):
-        if market.limits is not None:
-            return market.limits.min(axis=1)
+        """Return constants that sum to the lowest total, as limits would have them."""
         low = market.known.min() + (self.guesses[-1].sum() if place else 0.0)
-        return np.full(self.n, low / self.n)
+        guess = np.zeros(self.n)
+        if market.limits is not None:
+            guess = market.limits.min(axis=1)
+        return guess + (low - guess.sum()) / self.n
 
     def solve(self, slack=0.0):
         """Solve, with limits raised by ``slack``."""

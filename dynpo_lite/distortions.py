@@ -502,7 +502,9 @@ class UserDistortion(Distortion):
         return float(tiny[0]) if tiny[0] > 1e-3 and np.ptp(tiny) < 1e-9 else 0.0
 
     def _k(self, s):
-        return np.asarray(self.function(s), dtype=float)
+        s = np.asarray(s, dtype=float)
+        # one axis, as when it was checked, and a copy of its own to write into
+        return np.array(self.function(s.flatten()), dtype=float).reshape(s.shape)
 
 
 def as_distortion(measure, name="measure"):

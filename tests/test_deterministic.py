@@ -727,3 +727,23 @@ def test_demands_that_miss_by_less_than_the_tolerance_are_met():
     economy = dp.Economy(tree, x, agents)
     solution = solve(economy, "conditional")
     assert dp.check_allocation(economy, solution.allocation).individually_rational
+
+
+BETS = [
+    ([1, 2, -2, 0], [1, 1, 1, 1], dp.WorstCase(), 1.0),
+    ([-2, -1, 2, 2], [2, 2, 1, 2], dp.WorstCase(), 1.75),
+    ([1, 2, -1, 0], [0, 1, 2, 1], ES(0.5), 0.75),
+]
+
+
+@pytest.mark.parametrize(("own", "total", "fear", "shortfall"), BETS)
+@pytest.mark.parametrize("spread", [0.0, 1e-16, 1e-12, 1e-10, 1e-9, 1e-8])
+def test_large_bets_on_a_nearly_constant_total(own, total, fear, shortfall, spread):
+    """What the first agent owns the second owes, but for a total that hardly moves."""
+    x = np.zeros((2, 7))
+    x[0, 3:] = own
+    x[1, 3:] = spread * np.array(total, dtype=float) - x[0, 3:]
+    with pytest.raises(dp.Infeasible) as caught:
+        solve(dp.Economy(two_coins, x, [mean, fear]), "conditional")
+    assert caught.value.shortfall == pytest.approx(shortfall, abs=1e-7)
+    assert caught.value.agents == (0, 1)

@@ -221,6 +221,30 @@ def test_a_callable_is_taken_as_a_distortion():
     assert as_distortion(lambda s: s**0.001).jump == 0  # steep, but no jump
 
 
+def value_by_value(s):
+    return [min(2 * v, 1) for v in s]
+
+
+def writes_into_its_argument(s):
+    s *= 2
+    return np.minimum(s, 1, out=s)
+
+
+@pytest.mark.parametrize("function", [value_by_value, writes_into_its_argument])
+@pytest.mark.parametrize("retention", ["state-dependent", "deterministic"])
+def test_a_callable_sees_one_axis_and_may_write_into_it(function, retention):
+    tree = dp.ScenarioTree([-1, 0, 0, 1, 1, 2, 2], [1] + [0.5] * 6)
+    x = [[0, 0, 1, 0, 1, 0, 1], [0, 0, 0, 0, 0, 0, 0]]
+    agents = [function, dp.ExpectedShortfall(0.75)]
+    economy = dp.Economy(tree, x, agents)
+    solution = dp.solve(economy, retention=retention)
+    assert solution.total_risk_to_go[:3].tolist() == [2.0, 1.0, 1.0]
+    assert dp.check_allocation(economy, solution.allocation).pareto_optimal
+    s = np.array([[0.25, 0.5], [0.75, 1.0]])
+    assert as_distortion(function)(s).tolist() == [[0.5, 1.0], [1.0, 1.0]]
+    assert s.tolist() == [[0.25, 0.5], [0.75, 1.0]]
+
+
 def test_a_callable_may_jump_at_zero():
     k = as_distortion(lambda s: np.where(s > 0, 0.5 + 0.5 * s, 0.0))
     assert k.jump == 0.5
