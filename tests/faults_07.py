@@ -30,7 +30,9 @@ def rationality_is_forgotten(patch):
     original = dp.solve
 
     def solve(economy, retention=None, **options):
-        return original(economy, retention, individually_rational=False, **options)
+        if retention == "deterministic":
+            options["individually_rational"] = False
+        return original(economy, retention, **options)
 
     patch.setattr(dp, "solve", solve)
 
@@ -56,7 +58,7 @@ FAULTS = [
         "every endowment has a premium",
         returned(Example, "endowment_range", lambda window: (0.0, 1.0)),
     ),
-    ("proposition-n", "rationality is forgotten", rationality_is_forgotten),
+    ("proposition-n", "deterministic and not rational", rationality_is_forgotten),
     ("proposition-6-1", "the dearer agent keeps all", dearer_agent_keeps_all),
     ("proposition-6-1", "agent 1 keeps all of time 2", agent_1_keeps_everything),
     (
