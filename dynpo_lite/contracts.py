@@ -161,9 +161,7 @@ class _Programme:
 
         caps, limits, equal, equals = self._constraints()
         risks = [
-            (market, i, at, room)
-            for market, i, at in self._risks()
-            if np.isfinite(room := self._room(market, i)).any()
+            (market, i, at, self._room(market, i)) for market, i, at in self._risks()
         ]
         columns = np.concatenate(
             [np.arange(self.n_columns)[at] for _, _, at, _ in risks]
@@ -214,7 +212,10 @@ class _Programme:
                 yield s, i, slice(first, first + n_rows)
 
     def _room(self, s, agent):
-        return (self.markets[s].row_limits(agent) - self.guesses[s][agent]) / self.scale
+        room = (self.markets[s].row_limits(agent) - self.guesses[s][agent]) / self.scale
+        # totals spread over at most s + 1 units: nobody needs more than twice that, and
+        # limits far above it would be mistaken for infinite or for contradictions
+        return np.minimum(room, 2.0 * (s + 1))
 
     def _constraints(self):
         """Return caps and equations as sparse matrices and their right-hand sides."""

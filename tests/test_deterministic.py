@@ -8,6 +8,7 @@ import oracles
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from scipy.sparse import csr_array
 from strategies import (
     as_preference,
     case_economy,
@@ -19,7 +20,7 @@ from strategies import (
 )
 
 import dynpo_lite as dp
-from dynpo_lite import deterministic
+from dynpo_lite import contracts, deterministic
 
 ES = dp.ExpectedShortfall
 mean = dp.Expectation()
@@ -747,3 +748,22 @@ def test_large_bets_on_a_nearly_constant_total(own, total, fear, shortfall, spre
         solve(dp.Economy(two_coins, x, [mean, fear]), "conditional")
     assert caught.value.shortfall == pytest.approx(shortfall, abs=1e-7)
     assert caught.value.agents == (0, 1)
+
+
+def test_limits_far_above_a_total_that_hardly_moves():
+    """Nobody minds: any contract will do, so one is found."""
+    weights = [
+        [[[0.006, 0.217, 0.777], [0.012, 0.861, 0.127]]],
+        [[[0.012, 0.867, 0.121]] * 2],
+        [[[0.025, 0.867, 0.108], [0, 0, 1]]] * 2
+        + [[[0.025, 0.867, 0.108], [0, 0.88, 0.12]]],
+        [[[0, 0, 1]] * 2],
+    ]
+    readers = [[csr_array(np.array(part)) for part in parts] for parts in weights]
+    limits = np.array([[0.24, 0.09], [-0.04, -0.04], [-0.04, 0.3], [0.4, 0.4]])
+    known = np.array([0.0, 2.0**-55, 2.0**-54])
+    rows, chance = [np.array([0, 1])] * 4, np.array([0.5, 0.5])
+    market = contracts.Market(readers, rows, chance, known, None, limits)
+    (retention,) = contracts.best_contracts([market], 8e-10)
+    assert (retention.max(axis=1) <= limits.min(axis=1) + 1e-9).all()
+    assert retention.sum(axis=0) == pytest.approx(known, abs=1e-9)
