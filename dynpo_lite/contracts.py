@@ -8,6 +8,7 @@ of the later contract, which is linear too, as long as the order of the totals i
 """
 
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 
@@ -117,7 +118,7 @@ class _Programme:
                 n_columns += m + n_rows
             self.starts.append(starts)
         self.n_columns = n_columns
-        self.method = "highs-ds" if n_columns < MANY else "highs-ipm"
+        self.methods = ("highs-ds", "highs-ipm")[:: 1 if n_columns < MANY else -1]
 
     def _guess(self, market, place):
         """Return constants that sum to the lowest total, as limits would have them."""
@@ -129,8 +130,6 @@ class _Programme:
 
     def solve(self, slack=0.0):
         """Solve, with limits raised by ``slack``."""
-        from scipy.optimize import linprog
-
         caps, limits, equal, equals = self._constraints()
         upper = np.full(self.n_columns, np.inf)
         cost = np.zeros(self.n_columns)
@@ -139,9 +138,18 @@ class _Programme:
             market = self.markets[market]
             cost[at] = np.bincount(market.rows[i], market.chance)
         bounds = np.column_stack([np.full(self.n_columns, -np.inf), upper])
-        return linprog(
-            cost, caps, limits, equal, equals, bounds, method=self.method, options=TIGHT
-        )
+        return self._optimise(cost, caps, limits, equal, equals, bounds)
+
+    def _optimise(self, *programme):
+        """Solve by the first method that decides; tiny chances defeat single ones."""
+        from scipy.optimize import linprog
+
+        for method, presolve in product(self.methods, (True, False)):
+            options = TIGHT | {"presolve": presolve}
+            found = linprog(*programme, method=method, options=options)
+            if found.status in (0, 2):
+                break
+        return found
 
     def retentions(self, x):
         """Read the retentions off a solution."""
@@ -156,7 +164,6 @@ class _Programme:
 
     def sacrifice(self):
         """Solve for the least common slack of all limits; see Sacrifice."""
-        from scipy.optimize import linprog
         from scipy.sparse import csr_array, hstack, vstack
 
         caps, limits, equal, equals = self._constraints()
@@ -177,9 +184,7 @@ class _Programme:
         limits = np.concatenate([limits, *(room for *_, room in risks)])
         bounds = [(None, None)] * self.n_columns + [(0, None)]
         cost = np.append(np.zeros(self.n_columns), 1.0)
-        found = linprog(
-            cost, caps, limits, equal, equals, bounds, method=self.method, options=TIGHT
-        )
+        found = self._optimise(cost, caps, limits, equal, equals, bounds)
         if found.status == 2:  # no contracts have totals in these orders
             return Sacrifice(np.inf, 0, 0, ())
         _check(found)

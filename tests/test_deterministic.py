@@ -767,3 +767,15 @@ def test_limits_far_above_a_total_that_hardly_moves():
     (retention,) = contracts.best_contracts([market], 8e-10)
     assert (retention.max(axis=1) <= limits.min(axis=1) + 1e-9).all()
     assert retention.sum(axis=0) == pytest.approx(known, abs=1e-9)
+
+
+def test_chances_that_defeat_one_method_of_the_solver():
+    """In one period the contract costs what state-dependent sharing costs."""
+    p = np.array([1e-6, 1e-9, 1.0, 1e-9])
+    tree = dp.ScenarioTree([-1, 0, 0, 0, 0], [1, *(p / p.sum())])
+    either = dp.Supremum([ES(0.5), dp.Mixture([mean, dp.WorstCase()], [0.5, 0.5])])
+    x = [[0, 2, 3, 1, 0], [0, 0, 0, 0, 0]]
+    economy = dp.Economy(tree, x, [either, dp.ProportionalHazard(0.5)])
+    solution = solve(economy, "conditional", individually_rational=False)
+    least = dp.solve(economy).total_risk_to_go
+    assert solution.total_risk_to_go == near(least, economy)
