@@ -20,6 +20,7 @@ from .economy import is_comonotone
 from .measures import choquet
 
 TOL = 1e-9
+METHODS = ("highs-ds", "highs-ipm")
 TIGHT = {"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10}
 
 
@@ -420,12 +421,12 @@ class _Programme:
                 q = int(self.free(1)[0])
                 terms.append((q, mass))
                 for v, p in zip(carried, weights, strict=True):
-                    e = self.positive()
-                    self.at_most([(v, 1.0), (q, -1.0), (e, -1.0)], 0.0)
-                    if tail > 0:
-                        terms.append((e, mass * p / tail))
-                    else:  # the maximum: nothing may exceed it
-                        self.bounds[e] = (0, 0)
+                    excess = [(v, 1.0), (q, -1.0)]
+                    if tail > 0:  # without: the maximum, which nothing may exceed
+                        e = self.positive()  # weighted: tiny weights would be dropped
+                        excess.append((e, -tail / (mass * p)))
+                        terms.append((e, 1.0))
+                    self.at_most(excess, 0.0)
             self.at_most(terms, 0.0)
         return value
 
@@ -444,14 +445,12 @@ class _Programme:
         cost = np.zeros(len(self.bounds))
         for v, c in objective.items():
             cost[v] += c
-        found = linprog(
-            cost,
-            *matrix(self.upper),
-            *matrix(self.equals),
-            bounds=self.bounds,
-            method="highs",
-            options=TIGHT,
-        )
+        programme = cost, *matrix(self.upper), *matrix(self.equals), self.bounds
+        for method, presolve in itertools.product(METHODS, (True, False)):
+            options = TIGHT | {"presolve": presolve}
+            found = linprog(*programme, method=method, options=options)
+            if found.status == 0:
+                break
         if found.status != 0:
             raise RuntimeError(f"the linear programme failed: {found.message}")
         return found.x * self.scale

@@ -300,6 +300,19 @@ def test_marginal_trades_hurt_nobody(exchange):
     assert again.worst_node != report.worst_node or again.gap < report.gap / 1000
 
 
+@pytest.mark.parametrize("chance", [1e-6, 1e-8, 1e-10, 1e-12])
+@pytest.mark.parametrize("fear", [dp.ExpectedShortfall(0.5), dp.WorstCase()])
+def test_marginal_optima_with_tiny_chances_are_certified(chance, fear):
+    tree = dp.ScenarioTree([-1, 0, 0], [1, 1 - chance, chance])
+    agents = [dp.Expectation(), fear]
+    economy = dp.Economy(tree, [[0, 0, 1], [0, 1, 0]], agents)
+    solution = dp.solve(economy, law="marginal")
+    report = dp.check_allocation(economy, solution.allocation, law="marginal")
+    assert report.pareto_optimal
+    assert report.myopic_pareto_optimal
+    assert report.gap <= 1e-12
+
+
 def test_crossed_layers_are_seen_in_the_marginal_reading():
     economy = case_economy(CASES["C05"]).economy
     solution = dp.solve(economy, law="marginal", individually_rational=False)
