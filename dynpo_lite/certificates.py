@@ -20,6 +20,7 @@ from .economy import is_comonotone
 from .measures import choquet
 
 TOL = 1e-9
+LARGEST = 1e14  # coefficient that the solver takes
 METHODS = ("highs-ds", "highs-ipm")
 TIGHT = {"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10}
 
@@ -424,7 +425,7 @@ class _Programme:
                     excess = [(v, 1.0), (q, -1.0)]
                     if tail > 0:  # without: the maximum, which nothing may exceed
                         e = self.positive()  # weighted: tiny weights would be dropped
-                        excess.append((e, -tail / (mass * p)))
+                        excess.append((e, -min(tail / (mass * p), LARGEST)))
                         terms.append((e, 1.0))
                     self.at_most(excess, 0.0)
             self.at_most(terms, 0.0)

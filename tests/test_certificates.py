@@ -300,7 +300,7 @@ def test_marginal_trades_hurt_nobody(exchange):
     assert again.worst_node != report.worst_node or again.gap < report.gap / 1000
 
 
-@pytest.mark.parametrize("chance", [1e-6, 1e-8, 1e-10, 1e-12])
+@pytest.mark.parametrize("chance", [1e-6, 1e-8, 1e-10, 1e-12, 1e-16])
 @pytest.mark.parametrize("fear", [dp.ExpectedShortfall(0.5), dp.WorstCase()])
 def test_marginal_optima_with_tiny_chances_are_certified(chance, fear):
     tree = dp.ScenarioTree([-1, 0, 0], [1, 1 - chance, chance])
