@@ -73,8 +73,10 @@ def solve(
     found backwards in time; where the best ones of later times leave no room for one
     at this time, those of all times from here on are sought together: the least sum of
     expected total risks-to-go, for the order of the totals as found, as without trade,
-    and, where there are at most 120, for all orders.  On marginal laws a contract
-    always exists: the comonotone improvement of ``X + R(X)`` is one.
+    and, where there are at most 120, for all orders.  Where several contracts of a time
+    are best, the one found may depend on the order of the agents, and with it the
+    totals of earlier times.  On marginal laws a contract always exists: the comonotone
+    improvement of ``X + R(X)`` is one.
 
     References
     ----------
