@@ -109,6 +109,10 @@ def test_solving_uses_the_settings(files):
     assert file.retention == "deterministic"
     direct = dp.solve(file.economy, law="marginal")
     assert (file.solve().allocation == direct.allocation).all()
+    settings = 'law = "marginal"\nsurplus_split = [0.25, 0.75]\n'
+    file = load_economy(files(settings + TOML))
+    direct = dp.solve(file.economy, law="marginal", surplus_split=[0.25, 0.75])
+    assert (file.solve().allocation == direct.allocation).all()
 
 
 def test_the_order_of_rows_and_columns_does_not_matter(files):
@@ -249,8 +253,8 @@ BAD_TOML = {
     ("title", "surplus_split = [1]\ntitle"): "economy.toml: surplus_split has shape "
     "(1,): give an array with shape (2,)",
     ("title", "individually_rational = false\nsurplus_split = [0.5, 0.5]\ntitle"): (
-        "economy.toml: surplus_split = [0.5, 0.5] goes with state-dependent retention "
-        "and individually_rational = true: leave it out"
+        "economy.toml: surplus_split = [0.5, 0.5] goes with individually_rational = "
+        "true: leave it out"
     ),
     ('nodes = "nodes.csv"\n', ""): "economy.toml: no scenarios: write either nodes = "
     "'nodes.csv', or paths = 'paths.csv' and bins",

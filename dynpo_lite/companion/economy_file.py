@@ -298,10 +298,10 @@ def _settings(place, table, n_agents):
             )
         split = table.get("surplus_split")
         if split is not None:
-            if not rational or retention != "state-dependent":
+            if not rational:
                 raise ValueError(
-                    f"surplus_split = {split} goes with state-dependent retention and "
-                    "individually_rational = true: leave it out"
+                    f"surplus_split = {split} goes with individually_rational = true: "
+                    "leave it out"
                 )
             split = validate.probabilities("surplus_split", split, n_agents)
             split = tuple(split.tolist())
