@@ -34,7 +34,8 @@ def main():
         for command, does in COMMANDS.items():
             seconds = measured(command, folder)
             print(f"{command}: {seconds:.0f} s", file=sys.stderr, flush=True)
-            rows.append(f"| `{command}` | {does} | {seconds:.0f} s |")
+            shown = f"{seconds:.0f} s" if seconds >= 1 else "under 1 s"
+            rows.append(f"| `{command}` | {does} | {shown} |")
     head = (
         "<!-- written by `python3 tools/status.py` -->\n\n"
         "| command | what it does | time |\n| :-- | :-- | --: |\n"
