@@ -93,11 +93,14 @@ def _improve(s, x, w):
         f1, _ = _isotonic(first, w)
         f2, blocks = _isotonic(s - f1, w)
         shares.append(s - f2)
+        s = f2
+        if j == len(x) - 2:  # the last agent gets what is left
+            break
         rest = np.vstack([x[j + 1 :], first - f1])
         mass = np.add.reduceat(w, blocks)
         means = np.add.reduceat(rest * w, blocks, axis=1) / mass
         rest = np.repeat(means, np.diff(np.append(blocks, len(s))), axis=1)
-        x[j + 1 :], given, s = rest[:-1], rest[-1], f2
+        x[j + 1 :], given = rest[:-1], rest[-1]
     return np.array([*shares, s])
 
 
