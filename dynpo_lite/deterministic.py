@@ -117,6 +117,7 @@ class DeterministicSolution:
 
     def _keep(self, stage, shares, constants):
         risks = stage.risks(shares)
+        self._orders[stage.t] = stage.order
         self.layers[stage.t] = stack(stage.levels, shares.T)
         self.constants[stage.t] = constants
         self._layer_risks[:, stage.parents] = risks

@@ -518,6 +518,10 @@ def test_what_exists_is_found():
         for each in (solution.allocation, rational_contract(economy)[0])
     )
     assert found <= given + 1e-9
+    # an earlier time that leaves no room starts from the orders of what was found
+    for t in (1, 2):
+        z = carried_total(economy, solution, t)
+        assert (np.diff(z[solution._orders[t]]) >= -1e-12).all()
 
 
 def carried_by_contracts(exchange, seed):

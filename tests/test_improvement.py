@@ -74,6 +74,12 @@ def test_an_improvement_is_comonotone_and_below_in_convex_order(allocation):
         assert (y[:, s] == y[:, 0]).all()
 
 
+def test_the_next_agent_takes_over_what_is_given_up():
+    """Agent 0 gives up (1, -1); with it agent 1 has (1, 2), which rises already."""
+    improved = dp.comonotone_improvement([[2, 0], [0, 3], [-2, -1]])
+    assert improved.tolist() == [[1, 1], [1, 2], [-2, -1]]
+
+
 @given(allocations())
 def test_what_is_comonotone_stays_as_it_is(allocation):
     x, w = allocation
