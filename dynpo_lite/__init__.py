@@ -3,9 +3,12 @@
 Names listed in ``__all__`` are public; everything else may change.
 """
 
-from .certificates import check_allocation
-from .deterministic import Infeasible
-from .distortions import (
+from dynpo_lite.economy.certificate import check_allocation
+from dynpo_lite.economy.deterministic import Infeasible
+from dynpo_lite.economy.economy import Economy
+from dynpo_lite.economy.myopic import myopic_optimum, swap_interval
+from dynpo_lite.economy.solve import solve
+from dynpo_lite.risk.distortions import (
     DualPower,
     Expectation,
     ExpectedShortfall,
@@ -16,18 +19,19 @@ from .distortions import (
     Wang,
     WorstCase,
 )
-from .dynamic import risk_to_go
-from .economy import Economy, is_comonotone
-from .improvement import comonotone_improvement, convex_order_gap
-from .layers import Layer, share_layers
-from .measures import Supremum, choquet
-from .myopic import myopic_optimum, swap_interval
-from .optima import solve
-from .paths import tree_from_paths
-from .tree import ScenarioTree
-from .two_period import TwoPeriodExample
-from .vector_sharing import SharedVector, Unbounded, vector_inf_convolution
-from .vectors import Polyhedral, max_correlation_risk
+from dynpo_lite.risk.measures import Supremum, choquet
+from dynpo_lite.scenarios.from_paths import tree_from_paths
+from dynpo_lite.scenarios.nested_risk import risk_to_go
+from dynpo_lite.scenarios.tree import ScenarioTree
+from dynpo_lite.section6.example import TwoPeriodExample
+from dynpo_lite.sharing.improvement import (
+    comonotone_improvement,
+    convex_order_gap,
+    is_comonotone,
+)
+from dynpo_lite.sharing.layers import Layer, share_layers
+from dynpo_lite.vectors.functionals import Polyhedral, max_correlation_risk
+from dynpo_lite.vectors.sharing import SharedVector, Unbounded, vector_inf_convolution
 
 __version__ = "0.1.0"
 __all__ = [
@@ -56,7 +60,6 @@ __all__ = [
     "is_comonotone",
     "max_correlation_risk",
     "myopic_optimum",
-    "record",
     "risk_to_go",
     "share_layers",
     "solve",
@@ -64,15 +67,6 @@ __all__ = [
     "tree_from_paths",
     "vector_inf_convolution",
 ]
-
-
-def __getattr__(name):
-    # record belongs to the companion, which the mathematics never loads by itself
-    if name == "record":
-        from .companion.record import record
-
-        return record
-    raise AttributeError(f"module 'dynpo_lite' has no attribute {name!r}")
 
 
 def __dir__():

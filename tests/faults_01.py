@@ -3,7 +3,7 @@
 import numpy as np
 
 import dynpo_lite as dp
-import dynpo_lite.dynamic
+import dynpo_lite.scenarios.nested_risk
 
 true_risk_to_go = dp.risk_to_go
 
@@ -61,7 +61,7 @@ FAULTS = [
         "definition-2-2",
         "the sure part of a loss is forgotten",
         lambda patch: patch.setattr(
-            dynpo_lite.dynamic, "layer_sum", without_the_sure_part
+            dynpo_lite.scenarios.nested_risk, "layer_sum", without_the_sure_part
         ),
     ),
     (

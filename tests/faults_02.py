@@ -6,16 +6,16 @@ from types import SimpleNamespace
 import numpy as np
 
 import dynpo_lite as dp
-import dynpo_lite.certificates
-import dynpo_lite.dynamic
-import dynpo_lite.economy
-import dynpo_lite.myopic
-import dynpo_lite.optima
+import dynpo_lite.economy.certificate
+import dynpo_lite.economy.economy
+import dynpo_lite.economy.myopic
+import dynpo_lite.economy.solve
+import dynpo_lite.scenarios.nested_risk
 
 true_check = dp.check_allocation
 true_solve = dp.solve
 true_risk_to_go = dp.risk_to_go
-true_savings = dynpo_lite.certificates._conditional_savings
+true_savings = dynpo_lite.economy.certificate._conditional_savings
 
 
 def reported(change):
@@ -33,9 +33,9 @@ def reported(change):
 
 def payments_inflated(patch):
     """Let the solver pay out one per cent too much."""
-    true = dynpo_lite.optima.Solution.allocation.func
+    true = dynpo_lite.economy.solve.Solution.allocation.func
     inflated = property(lambda self: 1.01 * true(self))
-    patch.setattr(dynpo_lite.optima.Solution, "allocation", inflated)
+    patch.setattr(dynpo_lite.economy.solve.Solution, "allocation", inflated)
 
 
 def sure_part_forgotten(patch):
@@ -44,7 +44,7 @@ def sure_part_forgotten(patch):
     def layer_sum(z, k):
         return ((z[:, :-1] - z[:, 1:]) * k[:, :-1]).sum(axis=1)
 
-    patch.setattr(dynpo_lite.dynamic, "layer_sum", layer_sum)
+    patch.setattr(dynpo_lite.scenarios.nested_risk, "layer_sum", layer_sum)
 
 
 def future_discounted(patch):
@@ -58,7 +58,7 @@ def future_discounted(patch):
             risk[nodes] = true_risk_to_go(tree, z, measure)[nodes]
         return risk
 
-    patch.setattr(dynpo_lite.economy, "risk_to_go", risk_to_go)
+    patch.setattr(dynpo_lite.economy.economy, "risk_to_go", risk_to_go)
 
 
 def totals_of_the_end(patch):
@@ -67,7 +67,7 @@ def totals_of_the_end(patch):
     def path_totals(tree, payments):
         return np.array(payments)[..., tree.leaves]
 
-    patch.setattr(dynpo_lite.myopic, "path_totals", path_totals)
+    patch.setattr(dynpo_lite.economy.myopic, "path_totals", path_totals)
 
 
 def one_period_too_dear(patch):
@@ -91,7 +91,7 @@ def blind_to_the_last_step(patch):
             found = np.where(economy.tree.stage == 2, 0.0, found)
         return found, myopic, trade_at
 
-    patch.setattr(dynpo_lite.certificates, "_conditional_savings", savings)
+    patch.setattr(dynpo_lite.economy.certificate, "_conditional_savings", savings)
 
 
 def gap_at_the_root(economy, report):

@@ -5,7 +5,10 @@ import dataclasses
 import numpy as np
 
 import dynpo_lite as dp
-from dynpo_lite import certificates, distortions, improvement, optima
+from dynpo_lite.economy import certificate as certificates
+from dynpo_lite.economy import solve as optima
+from dynpo_lite.risk import distortions
+from dynpo_lite.sharing import improvement
 
 
 def _improves_nothing(patch):

@@ -3,7 +3,8 @@
 import numpy as np
 
 import dynpo_lite as dp
-from dynpo_lite import deterministic, distortions, measures
+from dynpo_lite.economy import deterministic
+from dynpo_lite.risk import distortions, measures
 
 
 def no_improvement(patch):

@@ -1,13 +1,12 @@
 """Faults that the checks of chapter 06 must notice: (label, description, apply)."""
 
-from dataclasses import replace
-
 import numpy as np
 
 import dynpo_lite as dp
-from dynpo_lite import simulation
-from dynpo_lite.companion import figures, ledger
-from dynpo_lite.exponential_pair import ExponentialPair
+from dynpo_lite.companion.chapters import example_figures as figures
+from dynpo_lite.companion.chapters import printed_numbers
+from dynpo_lite.section6 import simulation
+from dynpo_lite.section6.losses import ExponentialPair
 
 Example = dp.TwoPeriodExample
 
@@ -77,12 +76,8 @@ def risk_to_go_is_not_paid(drawn):
     return drawn | {"paid": drawn["kept"]}
 
 
-def printed_digits_swapped(book):
-    rows = [
-        replace(row, printed=870.0) if row.key == "attachment" else row
-        for row in book.numbers
-    ]
-    return replace(book, numbers=tuple(rows))
+def printed_digits_swapped(patch):
+    patch.setitem(printed_numbers.PRINTED, "attachment", 870.0)
 
 
 FAULTS = [
@@ -135,7 +130,7 @@ FAULTS = [
     (
         "numbers-6-2",
         "printed digits swapped",
-        returned(ledger, "load", printed_digits_swapped),
+        printed_digits_swapped,
     ),
     (
         "lemma-c",

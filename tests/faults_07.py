@@ -4,7 +4,7 @@ import numpy as np
 from faults_06 import Example, agent_1_keeps_everything, returned
 
 import dynpo_lite as dp
-from dynpo_lite.exponential_pair import ExponentialPair
+from dynpo_lite.section6.losses import ExponentialPair
 
 
 def gains_do_not_count(patch):

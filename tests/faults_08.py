@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 
 import dynpo_lite as dp
-from dynpo_lite.companion import economies
+from dynpo_lite.companion.chapters import small_economies as economies
 
 _check, _improve, _share = (
     dp.check_allocation,

@@ -5,7 +5,10 @@ from dataclasses import replace
 import numpy as np
 
 import dynpo_lite as dp
-from dynpo_lite import certificates, deterministic, dynamic, optima
+from dynpo_lite.economy import certificate as certificates
+from dynpo_lite.economy import deterministic
+from dynpo_lite.economy import solve as optima
+from dynpo_lite.scenarios import nested_risk as dynamic
 
 
 def gap_without_weights(patch):

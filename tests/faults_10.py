@@ -5,7 +5,8 @@ from dataclasses import replace
 import numpy as np
 
 import dynpo_lite as dp
-from dynpo_lite import vector_sharing, vectors
+from dynpo_lite.vectors import functionals as vectors
+from dynpo_lite.vectors import sharing as vector_sharing
 
 CONJUGATE, GAP = dp.Polyhedral.conjugate, dp.Polyhedral.fenchel_gap
 SHARE, CORRELATION = dp.vector_inf_convolution, dp.max_correlation_risk

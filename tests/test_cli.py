@@ -10,8 +10,10 @@ import sys
 
 import pytest
 
-from dynpo_lite.companion import cli, parameters, rerun
+from dynpo_lite.companion import cli
 from dynpo_lite.companion.cli import main
+from dynpo_lite.companion.rerun import parameters
+from dynpo_lite.companion.rerun import run as rerun
 
 CELL = """\
 mean: float = 200.0  # money; (0, inf); mean loss

@@ -20,7 +20,8 @@ from strategies import (
 )
 
 import dynpo_lite as dp
-from dynpo_lite import contracts, deterministic
+from dynpo_lite.economy import deterministic
+from dynpo_lite.economy import deterministic_programme as contracts
 
 ES = dp.ExpectedShortfall
 mean = dp.Expectation()

@@ -12,10 +12,10 @@ import pytest
 from scipy import stats
 
 import dynpo_lite as dp
-from dynpo_lite.companion import weather
-from dynpo_lite.companion.economy_file import example_path, load_economy
-from dynpo_lite.companion.joint_law import joint_law_economy
-from dynpo_lite.companion.solution_files import (
+from dynpo_lite.companion.chapters import weather
+from dynpo_lite.companion.files.economy_file import example_path, load_economy
+from dynpo_lite.companion.files.joint_law import joint_law_economy
+from dynpo_lite.companion.files.solution_files import (
     SOLUTION_FILES,
     nodes_csv,
     solution_files,

@@ -10,12 +10,13 @@ import importlib
 import os
 from pathlib import Path
 
+import ledger
 import nbformat
 import pytest
 import yaml
 
-import dynpo_lite as dp
-from dynpo_lite.companion import figures, ledger
+from dynpo_lite.companion.chapters import example_figures as figures
+from dynpo_lite.companion.rerun import record
 
 HERE = Path(__file__).parent
 NOTEBOOKS = HERE.parent / "notebooks"
@@ -43,7 +44,7 @@ def quiet(monkeypatch):
     mpl.use("agg")
     monkeypatch.setattr(figures, "show", lambda: figures.plt.close("all"))
     monkeypatch.setattr("IPython.display.display", lambda *args, **kwargs: None)
-    monkeypatch.setattr(dp, "record", lambda *args, **kwargs: None, raising=False)
+    monkeypatch.setattr(record, "record", lambda *args, **kwargs: None)
 
 
 @pytest.mark.parametrize(

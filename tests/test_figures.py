@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import dynpo_lite as dp
-from dynpo_lite.companion import figures
+from dynpo_lite.companion.chapters import example_figures as figures
 
 mpl.use("agg")
 EXAMPLES = [

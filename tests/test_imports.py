@@ -11,40 +11,34 @@ import pytest
 ROOT = pathlib.Path(__file__).parents[1]
 PACKAGE = ROOT / "dynpo_lite"
 
-# A module may import modules of lower rank only.  A new module needs a row here.
+# A room may import rooms of lower rank only.  A new room needs a row here.
 RANK = {
-    "tiles": 0,
-    "validate": 0,
-    "distortions": 1,
-    "exponential_pair": 1,
-    "improvement": 1,
-    "transport_path": 1,
-    "tree": 1,
+    "base": 0,
+    "risk": 1,
     "vectors": 1,
-    "measures": 2,
-    "paths": 2,
-    "saddle": 2,
-    "vector_sharing": 2,
-    "contracts": 3,
-    "dynamic": 3,
-    "layers": 3,
-    "deterministic": 4,
-    "economy": 4,
-    "simulation": 4,
-    "certificates": 5,  # beside optima: a proof that shares no code with the solver
-    "optima": 5,
-    "two_period": 5,
-    "myopic": 6,
-    "__init__": 7,
+    "scenarios": 2,
+    "sharing": 2,
+    "economy": 3,
+    "section6": 3,
+    "__init__": 4,  # the public face
+    "companion.outputs": 5,
+    "companion.files": 6,
+    "companion.rerun": 6,
+    "companion.chapters": 7,
+    "companion.cli": 8,
+}
+# a proof shares no code with what it proves
+APART = {
+    "economy.certificate": ("economy.solve", "economy.suprema", "sharing.layers"),
 }
 HEAVY = ("scipy.stats", "scipy.optimize", "scipy.integrate", "matplotlib", "papermill")
-EXTRAS = {"vectors": {"ot"}}  # optional, imported where it is used
+EXTRAS = {"vectors.functionals": {"ot"}}  # optional, imported where it is used
 
 
 def imports(path, package):
     """List the imports of a file as (dotted name, inside a function), lazy or not.
 
-    Modules of the package are named from its top: ``dynpo_lite.layers``.
+    Modules of the package are named from its top: ``dynpo_lite.sharing.layers``.
     """
     here = [package.name, *path.relative_to(package).with_suffix("").parts]
     found = []
@@ -73,18 +67,33 @@ def is_module(name, package):
     return path.with_suffix(".py").exists() or (path / "__init__.py").exists()
 
 
-def mathematics(package):
-    return sorted(package.glob("*.py"))
+def modules(package):
+    """Return the modules by their names below the package: ``risk.measures``."""
+    found = {}
+    for path in sorted(package.rglob("*.py")):
+        parts = path.relative_to(package).with_suffix("").parts
+        name = ".".join(parts)
+        if parts[-1] != "__init__" or path.read_text().strip() or len(parts) == 1:
+            found[name] = path
+    return found
+
+
+def room(module):
+    """Return the room of a module: its folder, or its own name above all folders."""
+    parts = module.split(".")
+    if parts[0] == "companion":
+        return ".".join(parts[:2])
+    return parts[0]
 
 
 def arrows(package):
-    """Return, for each module of the mathematics, the modules of it that it imports."""
-    top = package.name
+    """Return, for each module, the modules of the package that it imports."""
+    top, known = package.name, modules(package)
     graph = {}
-    for path in mathematics(package):
-        names = {name for name, _ in imports(path, package)}
-        inside = {n.removeprefix(top).removeprefix(".") for n in names if of(n, top)}
-        graph[path.stem] = {n or "__init__" for n in inside if not of(n, "companion")}
+    for module, path in known.items():
+        names = {name for name, _ in imports(path, package) if of(name, top)}
+        inside = {n.removeprefix(top).removeprefix(".") or "__init__" for n in names}
+        graph[module] = inside
     return graph
 
 
@@ -92,123 +101,139 @@ def of(name, parent):
     return name == parent or name.startswith(parent + ".")
 
 
+def below(graph, module):
+    """Return all modules that a module reaches."""
+    seen, ahead = set(), [module]
+    while ahead:
+        for target in graph.get(ahead.pop(), ()):
+            if target not in seen:
+                seen.add(target)
+                ahead.append(target)
+    return seen
+
+
 def faults(package):
-    """Say what breaks the order of the modules."""
-    graph = arrows(package)
-    for module in graph.keys() - RANK.keys():
-        yield f"{module}: give it a row in RANK"
+    """Say what breaks the order of the rooms and modules."""
+    graph, paths = arrows(package), modules(package)
+    for module in graph:
+        if room(module) not in RANK:
+            yield f"{module}: give its room {room(module)} a row in RANK"
     for module, targets in graph.items():
         for target in targets:
-            if RANK.get(target, 0) >= RANK.get(module, 0):
-                yield f"{module} imports {target}, which is not below it"
+            here, there = room(module), room(target)
+            if here != there and RANK.get(there, 0) >= RANK.get(here, 99):
+                yield f"{module} imports {target}, whose room is not below"
     try:
         tuple(graphlib.TopologicalSorter(graph).static_order())
     except graphlib.CycleError as error:
         yield "cycle: " + " -> ".join(error.args[1])
-    for path in mathematics(package):
+    for module, others in APART.items():
+        for other in sorted(below(graph, module) & set(others)):
+            yield f"{module} reaches {other}: a proof shares no code with it"
+    for module, path in paths.items():
+        if module.startswith("companion"):
+            continue
         for name, lazy in imports(path, package):
-            if of(name, package.name + ".companion") and not (
-                path.stem == "__init__" and lazy  # the public face of record
-            ):
-                yield f"{path.stem} imports {name}: mathematics never needs it"
             root = name.split(".")[0]
-            known = {package.name, "numpy", "scipy", *EXTRAS.get(path.stem, ())}
+            known = {package.name, "numpy", "scipy", *EXTRAS.get(module, ())}
             if root not in known and root not in sys.stdlib_module_names:
-                yield f"{path.stem} imports {name}: numpy and scipy only"
+                yield f"{module} imports {name}: numpy and scipy only"
             if not lazy and any(of(name, heavy) for heavy in HEAVY):
-                yield f"{path.stem} imports {name} at once: do it where it is used"
+                yield f"{module} imports {name} at once: do it where it is used"
             if of(name, "importlib"):
-                yield f"{path.stem} imports {name}: import by name hides an arrow"
+                yield f"{module} imports {name}: import by name hides an arrow"
 
 
-def test_the_arrows_of_the_mathematics_point_down():
+def test_the_arrows_point_down():
     assert list(faults(PACKAGE)) == []
 
 
 def test_every_module_is_looked_at():
     graph = arrows(PACKAGE)
-    assert {"validate", "distortions", "measures", "layers", "tree"} <= graph.keys()
-    assert "distortions" in graph["measures"]
-    assert "validate" in graph["distortions"]  # from . import validate
-    assert "simulation" in graph["two_period"]  # inside a method
-    assert "two_period" not in graph["simulation"]
-
-
-def test_the_companion_does_not_import_itself_in_circles():
-    graph = {
-        path.stem: {
-            name.rsplit(".", 1)[-1]
-            for name, _ in imports(path, PACKAGE)
-            if of(name, "dynpo_lite.companion") and name.count(".") == 2
-        }
-        for path in (PACKAGE / "companion").glob("*.py")
-    }
-    assert graph
-    tuple(graphlib.TopologicalSorter(graph).static_order())
+    assert {"base.validate", "risk.measures", "companion.cli"} <= graph.keys()
+    assert "risk.distortions" in graph["risk.measures"]
+    assert "base.validate" in graph["risk.distortions"]  # from ... import validate
+    assert "section6.simulation" in graph["section6.example"]  # inside a method
+    assert "section6.example" not in graph["section6.simulation"]
+    assert "risk.measures" in below(graph, "economy.solve")
+    assert {room(module) for module in graph} == RANK.keys()
 
 
 @pytest.mark.parametrize(
     ("module", "source", "fault"),
     [
         (
-            "measures",
-            "from .layers import Layer",
-            "measures imports layers, which is not below it",
+            "risk.measures",
+            "from ..sharing.layers import Layer",
+            "risk.measures imports sharing.layers, whose room is not below",
         ),
         (
-            "tree",
-            "def f():\n    from . import dynamic",
-            "tree imports dynamic, which is not below it",
+            "scenarios.tree",
+            "def f():\n    from dynpo_lite.economy import solve",
+            "scenarios.tree imports economy.solve, whose room is not below",
         ),
         (
-            "layers",
-            "import dynpo_lite.dynamic",
-            "layers imports dynamic, which is not below it",
+            "sharing.layers",
+            "import dynpo_lite.scenarios.tree",
+            "sharing.layers imports scenarios.tree, whose room is not below",
         ),
         (
-            "simulation",
-            "def f():\n    from .two_period import g",
-            "cycle: simulation -> two_period -> simulation",
+            "section6.simulation",
+            "def f():\n    from .example import g",
+            "cycle: section6.simulation -> section6.example -> section6.simulation",
         ),
         (
-            "layers",
+            "sharing.layers",
             "from dynpo_lite import choquet",
-            "layers imports __init__, which is not below it",
+            "sharing.layers imports __init__, whose room is not below",
         ),
-        ("surplus", "import math", "surplus: give it a row in RANK"),
+        ("surplus", "import math", "surplus: give its room surplus a row in RANK"),
         (
-            "layers",
-            "def f():\n    from .companion.record import record",
-            "layers imports dynpo_lite.companion.record: mathematics never needs it",
+            "sharing.layers",
+            "def f():\n    from dynpo_lite.companion.rerun.record import record",
+            "sharing.layers imports companion.rerun.record, whose room is not below",
         ),
         (
-            "layers",
+            "__init__",
+            "def f():\n    from .companion.rerun.record import record",
+            "__init__ imports companion.rerun.record, whose room is not below",
+        ),
+        (
+            "sharing.layers",
             "def f():\n    import matplotlib.pyplot",
-            "layers imports matplotlib.pyplot: numpy and scipy only",
+            "sharing.layers imports matplotlib.pyplot: numpy and scipy only",
         ),
         (
-            "measures",
+            "risk.measures",
             "from scipy import stats",
-            "measures imports scipy.stats at once: do it where it is used",
+            "risk.measures imports scipy.stats at once: do it where it is used",
         ),
         (
-            "measures",
+            "risk.measures",
             "def f():\n    import importlib",
-            "measures imports importlib: import by name hides an arrow",
+            "risk.measures imports importlib: import by name hides an arrow",
+        ),
+        (
+            "economy.certificate",
+            "from dynpo_lite.economy.suprema import saddle_shares",
+            "economy.certificate reaches economy.suprema: a proof shares no code "
+            "with it",
         ),
     ],
 )
 def test_a_wrong_arrow_is_seen(tmp_path, module, source, fault):
     package = tmp_path / "dynpo_lite"
-    (package / "companion").mkdir(parents=True)
-    for name in ("__init__", *RANK, "companion/__init__", "companion/record"):
-        (package / f"{name}.py").write_text("")
-    (package / "two_period.py").write_text("def f():\n    from . import simulation")
-    (package / f"{module}.py").write_text(source)
+    files = dict.fromkeys(arrows(PACKAGE), "")
+    files["section6.example"] = "def f():\n    from . import simulation"
+    files[module] = source
+    for name, text in files.items():
+        path = package.joinpath(*name.split(".")).with_suffix(".py")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
     said = list(faults(package))
     if fault.startswith("cycle"):
         said = [s for s in said if s.startswith("cycle")]
-        assert {"simulation", "two_period"} <= set(said[0].split()), said
+        assert {"section6.simulation", "section6.example"} <= set(said[0].split()), said
     else:
         assert fault in said
 
@@ -235,7 +260,7 @@ def loaded_after(statement):
 )
 def test_importing_loads_nothing_heavy(statement):
     loaded = loaded_after(statement)
-    assert "dynpo_lite.measures" in loaded
+    assert "dynpo_lite.risk.measures" in loaded
     heavy = (*HEAVY, "ot", "dynpo_lite.companion", "IPython", "hypothesis", "dask")
     assert [n for n in loaded if any(of(n, h) for h in heavy)] == []
 

@@ -22,7 +22,7 @@ from strategies import (
 )
 
 import dynpo_lite as dp
-from dynpo_lite.layers import level_bands
+from dynpo_lite.sharing.layers import level_bands
 
 ES = dp.ExpectedShortfall
 agents_of = st.lists(distortions, min_size=1, max_size=4)

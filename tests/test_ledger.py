@@ -4,13 +4,15 @@ import ast
 import re
 from pathlib import Path
 
+import ledger
 import nbformat
 import numpy as np
 import pytest
 import yaml
 
 import dynpo_lite as dp
-from dynpo_lite.companion import ledger, record
+from dynpo_lite.companion.chapters.printed_numbers import PRINTED
+from dynpo_lite.companion.rerun import record
 
 ROOT = Path(__file__).resolve().parents[1]
 LEDGER = ledger.load()
@@ -45,6 +47,11 @@ def test_printed_numbers_are_recomputed():
     assert {row.key for row in LEDGER.numbers} == set(ours)
     for row in LEDGER.numbers:
         assert row.ours == pytest.approx(ours[row.key], rel=1e-12), row.key
+
+
+def test_the_printed_numbers_of_the_chapter_are_those_of_the_ledger():
+    for key, printed in PRINTED.items():
+        assert printed == LEDGER.printed(key).printed, key
 
 
 def test_standard_errors_are_the_sampled_ones():

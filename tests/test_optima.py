@@ -19,7 +19,7 @@ from strategies import (
 )
 
 import dynpo_lite as dp
-from dynpo_lite.saddle import saddle_shares
+from dynpo_lite.economy.suprema import saddle_shares
 
 ES = dp.ExpectedShortfall
 CASES = {case.id: case for case in oracles.exact_cases()}

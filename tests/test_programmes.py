@@ -4,8 +4,11 @@ import numpy as np
 import pytest
 
 import dynpo_lite as dp
-from dynpo_lite.companion.economies import four_leaf_economy, random_economy
-from dynpo_lite.companion.programmes import cheapest, scenarios
+from dynpo_lite.companion.chapters.reference_programmes import cheapest, scenarios
+from dynpo_lite.companion.chapters.small_economies import (
+    four_leaf_economy,
+    random_economy,
+)
 
 
 @pytest.mark.parametrize("seed", range(4))

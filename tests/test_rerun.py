@@ -16,15 +16,16 @@ import nbformat
 import numpy as np
 import pytest
 
-from dynpo_lite.companion import parameters, rerun
-from dynpo_lite.companion.parameters import (
+from dynpo_lite.companion.rerun import parameters
+from dynpo_lite.companion.rerun import run as rerun
+from dynpo_lite.companion.rerun.parameters import (
     check_parameters,
     find_notebook,
     parse_domain,
     parse_parameters,
     read_parameters,
 )
-from dynpo_lite.companion.record import GLUE_PREFIX, RECORD_MIME, harvest, record
+from dynpo_lite.companion.rerun.record import GLUE_PREFIX, RECORD_MIME, harvest, record
 
 CELL = """\
 # the numbers of the example
@@ -83,8 +84,8 @@ untouched = "{eq}`eq-a`"
 """
 
 CHECK = """\
-from dynpo_lite.companion.parameters import check_parameters
-from dynpo_lite.companion.record import record
+from dynpo_lite.companion.rerun.parameters import check_parameters
+from dynpo_lite.companion.rerun.record import record
 
 _ = check_parameters({path!r}, globals())
 """

@@ -17,8 +17,9 @@ import nbformat
 import pytest
 
 import dynpo_lite as dp
-from dynpo_lite.companion import figures, parameters, record
-from dynpo_lite.companion.economy_file import example_path
+from dynpo_lite.companion.chapters import example_figures as figures
+from dynpo_lite.companion.files.economy_file import example_path
+from dynpo_lite.companion.rerun import parameters, record
 
 ROOT = Path(__file__).resolve().parents[1]
 TWO_PERIODS = "06_two_period_example"
@@ -129,7 +130,7 @@ def _run(notebook, values):
 
     namespace = {"__name__": "__main__"}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(dp, "record", keep, raising=False)
+        patch.setattr(record, "record", keep)
         for source in cells_with(notebook, dict(values)):
             exec(compile(source, notebook, "exec"), namespace)
     return results

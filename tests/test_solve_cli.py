@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from dynpo_lite.companion import cli, rerun
-from dynpo_lite.companion import solution_files as writing
+from dynpo_lite.companion import cli
 from dynpo_lite.companion.cli import main
-from dynpo_lite.companion.economy_file import example_path, load_economy
-from dynpo_lite.companion.solution_files import SOLUTION_FILES, solution_files
+from dynpo_lite.companion.files import solution_files as writing
+from dynpo_lite.companion.files.economy_file import example_path, load_economy
+from dynpo_lite.companion.files.solution_files import SOLUTION_FILES, solution_files
+from dynpo_lite.companion.rerun import run as rerun
 
 WEATHER = example_path("weather")
 SUMMARY = """\

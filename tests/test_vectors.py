@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from strategies import refusal
 
 import dynpo_lite as dp
-from dynpo_lite import tiles, transport_path, vector_sharing, vectors
+from dynpo_lite.vectors import functionals as vectors
+from dynpo_lite.vectors import sharing as vector_sharing
 
 seeds = st.integers(0, 2**32).map(np.random.default_rng)
 
@@ -336,55 +337,6 @@ def test_a_large_constant_costs_no_precision():
     np.testing.assert_allclose(large.allocation.sum(axis=0), x + 1e6, rtol=1e-15)
 
 
-@pytest.mark.parametrize("seed", range(6))
-def test_interior_point_and_programme_agree(monkeypatch, seed):
-    rng = np.random.default_rng(seed)
-    x = rng.lognormal(0, 1, (30, 2))
-    laws = drawn_laws(rng, 2 + seed % 3, 2, 30)
-    if seed % 2:  # points on a line: the rest is seen by nobody
-        laws = [np.column_stack([law[:, 0], 2 * law[:, 0]]) for law in laws]
-    p = rng.dirichlet(np.ones(30) * 3)
-    monkeypatch.setattr(vector_sharing, "_solve", None)  # no programme
-    path = dp.vector_inf_convolution(x, laws, p)
-    monkeypatch.undo()
-    monkeypatch.setattr(transport_path, "share", lambda *problem: None)
-    programme = dp.vector_inf_convolution(x, laws, p)
-    assert path.value == pytest.approx(programme.value, rel=1e-8)
-
-
-def test_an_interior_point_method_that_stalls_gives_way(monkeypatch):
-    x = np.random.default_rng(0).normal(0, 1, (9, 2))
-    laws = drawn_laws(np.random.default_rng(1), 2, 2, 9)
-    expected = dp.vector_inf_convolution(x, laws).value
-
-    def stalls(self, slacks, mu):
-        raise np.linalg.LinAlgError
-
-    monkeypatch.setattr(transport_path._Path, "_step", stalls)
-    p = np.full(9, 1 / 9)
-    assert transport_path.share(x - x.mean(axis=0), [w - 1 for w in laws], p) is None
-    found = dp.vector_inf_convolution(x, laws).value
-    assert found == pytest.approx(expected, rel=1e-8)
-
-
-@given(seeds)
-def test_tiles_do_what_numpy_does(rng):
-    m, n, k = rng.integers(1, 200, 3)
-    a, b = rng.normal(0, 1, (m, n)), rng.normal(0, 1, (n, k))
-    np.testing.assert_allclose(tiles.product(a, b), a @ b, atol=1e-11)
-    matrix, right = a.T @ a + np.eye(n), rng.normal(0, 1, n)
-    lower, inverses = tiles.cholesky(matrix.copy())
-    factor = np.tril(lower)
-    np.testing.assert_allclose(factor @ factor.T, matrix, atol=1e-10)
-    found = tiles.solve((lower, inverses), right)
-    np.testing.assert_allclose(matrix @ found, right, atol=1e-9)
-
-
-def test_tiles_refuse_what_is_not_positive():
-    with pytest.raises(np.linalg.LinAlgError):
-        tiles.cholesky(np.diag([1.0] * 70 + [-1.0]))
-
-
 def test_one_agent_keeps_everything():
     x = np.array([[1.0, 2.0], [3.0, 5.0]])
     shared = dp.vector_inf_convolution(x, [x])
@@ -558,6 +510,5 @@ def test_a_programme_that_fails_for_another_reason_says_so(monkeypatch):
         return None if box is None else solve(x, parts, p, exposed, box)
 
     monkeypatch.setattr(vector_sharing, "_solve", broken)
-    monkeypatch.setattr(transport_path, "share", lambda *problem: None)
     with pytest.raises(RuntimeError, match="the linear programme was not solved"):
         dp.vector_inf_convolution(X, [X, X])

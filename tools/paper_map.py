@@ -15,9 +15,10 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
-from dynpo_lite.companion import ledger
-from dynpo_lite.companion.parameters import load_notebook
-from dynpo_lite.companion.record import harvest
+import ledger
+
+from dynpo_lite.companion.rerun.parameters import load_notebook
+from dynpo_lite.companion.rerun.record import harvest
 
 ROOT = Path(__file__).resolve().parents[1]
 BOOK = ROOT / "book"

@@ -15,24 +15,27 @@ from importlib.metadata import version
 from pathlib import Path
 
 from dynpo_lite import Infeasible
-from dynpo_lite.companion.economy_file import EXAMPLES, example_path, load_economy
-from dynpo_lite.companion.parameters import (
-    find_notebook,
-    read_parameters,
-    unknown_parameter,
-)
-from dynpo_lite.companion.rerun import (
-    NotebookFailed,
+from dynpo_lite.companion.chapters.tables import Table
+from dynpo_lite.companion.files.economy_file import EXAMPLES, example_path, load_economy
+from dynpo_lite.companion.files.solution_files import SOLUTION_FILES, solution_files
+from dynpo_lite.companion.outputs import (
+    WriteFailed,
     create_folder,
-    execute,
-    list_notebooks,
-    plan_run,
     remove_empty,
     unwritable,
     write_together,
 )
-from dynpo_lite.companion.solution_files import SOLUTION_FILES, solution_files
-from dynpo_lite.companion.tables import Table
+from dynpo_lite.companion.rerun.parameters import (
+    find_notebook,
+    read_parameters,
+    unknown_parameter,
+)
+from dynpo_lite.companion.rerun.run import (
+    NotebookFailed,
+    execute,
+    list_notebooks,
+    plan_run,
+)
 
 NOTEBOOK = "a name, a number such as 06, a file name or a path"
 
@@ -67,7 +70,7 @@ def main(argv=None):
         return arguments.command(arguments)
     except ValueError as error:
         return _say(error, 2)
-    except NotebookFailed as error:
+    except (NotebookFailed, WriteFailed) as error:
         return _say(error, 1)
     except KeyboardInterrupt:
         return _say("interrupted: nothing was written", 130)
@@ -315,7 +318,7 @@ def parse_assignments(assignments, declared):
 
     Examples
     --------
-    >>> from dynpo_lite.companion.parameters import parse_parameters
+    >>> from dynpo_lite.companion.rerun.parameters import parse_parameters
     >>> declared = parse_parameters("mean: float = 200.0  # money; (0, inf); mean loss")
     >>> parse_assignments(["mean=150"], declared)
     {'mean': 150.0}

@@ -1,0 +1,157 @@
+r"""Linear programmes over all allocations: an answer that knows nothing of layers.
+
+A distortion risk measure of a few outcomes is the largest of finitely many means, one
+for each order of the outcomes,
+
+.. math:: I_k(Z) = \max_{q} \sum_j q_j Z_j ,
+
+so the least total risk over all ways to share is a linear programme.  It grows like
+the factorial of the number of outcomes: for small trees only, where it is the chapters'
+independent check.
+"""
+
+from itertools import permutations, product
+
+import numpy as np
+
+from dynpo_lite import Supremum
+
+
+def scenarios(measure, p):
+    """Return the reweightings of ``p`` whose largest mean is the risk.
+
+    Parameters
+    ----------
+    measure : Distortion or Supremum
+    p : ndarray of shape (n_outcomes,)
+        Probabilities; at most about six outcomes.
+
+    Returns
+    -------
+    ndarray of shape (n_scenarios, n_outcomes)
+        Each row sums to 1.
+
+    References
+    ----------
+    The core of the distorted probability, by its vertices (Lemma 5.20 of the paper).
+
+    Examples
+    --------
+    >>> from dynpo_lite import ExpectedShortfall
+    >>> scenarios(ExpectedShortfall(0.5), np.array([0.75, 0.25])).tolist()
+    [[1.0, 0.0], [0.5, 0.5]]
+    """
+    parts = measure.distortions if isinstance(measure, Supremum) else [measure]
+    orders = permutations(range(len(p)))
+    found = []
+    for k, order in product(parts, map(list, orders)):
+        q = np.empty(len(p))
+        level = np.minimum(np.cumsum(p[order]), 1.0)
+        q[order] = np.diff(k(level), prepend=0.0)
+        found.append(q)
+    return np.array(found)
+
+
+def cheapest(
+    economy, tail, t, weights, *, agents=None, totals=None, floor=None, w_max=0.0
+):
+    r"""Minimise the total risk at time t over all payments at t + 1, given the tail.
+
+    .. math:: \sum_v w_v \max\{\bar R_v, f_v\} + w_{\max} \max_v \bar R_v
+
+    over the nodes v of time t, where nobody has more risk than without trade.
+
+    Parameters
+    ----------
+    economy : Economy
+        Judged by conditional laws; small families of children.
+    tail : ndarray of shape (n_agents, n_nodes)
+        An allocation; its payments after t + 1 are kept.
+    t : int
+        A time before the horizon.
+    weights : array_like of shape (n_nodes of t,)
+        At least 0.
+    agents : ndarray of shape (n_agents, n_nodes of t), optional
+        Further caps on every agent's risk, in units of loss.
+    totals : array_like of shape (n_nodes of t,), optional
+        Caps on the total risk.
+    floor : array_like of shape (n_nodes of t,), optional
+        The floors f_v; none by default.
+    w_max : float
+        Weight of the largest total.
+
+    Returns
+    -------
+    value : float
+    allocation : ndarray of shape (n_agents, n_nodes)
+        The tail with the best payments at t + 1.
+
+    Raises
+    ------
+    RuntimeError
+        If there is no best payment within the caps.
+
+    References
+    ----------
+    Problem (19) of the paper, for the functionals of the total named above.
+
+    Examples
+    --------
+    >>> from dynpo_lite.companion.chapters.small_economies import four_leaf_economy
+    >>> economy = four_leaf_economy()
+    >>> value, _ = cheapest(economy, economy.endowments, 1, [1.0, 1.0])
+    >>> round(value, 9)  # 3 at node 1, 8 at node 2
+    11.0
+    """
+    from scipy.optimize import linprog
+
+    tree, n = economy.tree, economy.n_agents
+    nodes, after = tree.nodes(t), tree.nodes(t + 1)
+    number, size = len(nodes), len(after)
+    to_go = economy.risk_to_go(tail)
+    caps = economy.risk_without_trade()[:, nodes]
+    caps = caps if agents is None else np.minimum(caps, agents)
+    # variables: what is carried after, risks, totals, the largest total
+    risk_at = n * size + np.arange(n * number).reshape(n, number)
+    total_at = n * (size + number) + np.arange(number)
+    width = total_at[-1] + 2
+    rows, right = [], []
+
+    def at_most(places, values, limit=0.0):
+        row = np.zeros(width)
+        row[places] = values
+        rows.append(row)
+        right.append(limit)
+
+    for v, node in enumerate(nodes):
+        below = np.flatnonzero(tree.parent[after] == node)
+        for i, agent in enumerate(economy.agents):
+            measure = agent[node] if isinstance(agent, dict) else agent
+            for q in scenarios(measure, tree.probability[after[below]]):
+                at_most([*(i * size + below), risk_at[i, v]], [*q, -1.0])
+        at_most([*risk_at[:, v], total_at[v]], [1.0] * n + [-1.0])
+        at_most([total_at[v], width - 1], [1.0, -1.0])
+        if totals is not None:
+            at_most(risk_at[:, v], 1.0, totals[v])
+    sums = np.hstack([np.tile(np.eye(size), n), np.zeros((size, width - n * size))])
+    free = (None, None)
+    floors = [None] * number if floor is None else floor
+    found = linprog(
+        np.hstack([np.zeros(total_at[0]), weights, w_max]),
+        np.array(rows),
+        right,
+        sums,
+        economy.aggregate[after] + to_go[:, after].sum(axis=0),
+        [free] * (n * size)
+        + [(None, cap) for cap in caps.ravel()]
+        + [(low, None) for low in floors]
+        + [free],
+    )
+    if found.status:
+        raise RuntimeError(
+            f"agents, totals: no payments at {t + 1} stay within the caps: raise them "
+            f"({found.message})"
+        )
+    paid = np.array(tail, dtype=float)
+    paid[:, after] = found.x[: n * size].reshape(n, size) - to_go[:, after]
+    return found.fun, paid

@@ -1,0 +1,253 @@
+"""A solved economy as texts: CSV tables and one JSON.
+
+Numbers are written with 12 significant digits.
+"""
+
+import csv
+import io
+import platform
+from dataclasses import fields
+from importlib.metadata import version
+
+import numpy as np
+
+from dynpo_lite import check_allocation, myopic_optimum
+from dynpo_lite.companion.files.economy_file import NODE_COLUMNS, ROUNDING
+from dynpo_lite.companion.outputs import strict_json
+
+VERSIONS = ("dynpo-lite", "numpy", "scipy")
+SOLUTION_FILES = ("allocation.csv", "risks.csv", "layers.csv", "totals.csv")
+SOLUTION_FILES += ("solution.json",)
+
+
+def nodes_csv(names, node_names, tree, endowments):
+    """Return the CSV of nodes of an economy, as :func:`load_economy` reads it.
+
+    Parameters
+    ----------
+    names : sequence of str
+        The agents'.
+    node_names : sequence of str
+    tree : ScenarioTree
+    endowments : array_like of shape (n_agents, n_nodes)
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> from dynpo_lite import ScenarioTree
+    >>> tree = ScenarioTree([-1, 0, 0], [1, 0.5, 0.5])
+    >>> text = nodes_csv(["A", "B"], ["now", "dry", "wet"], tree, [[0, 1, 2]] * 2)
+    >>> text.splitlines()
+    ['node,parent,probability,A,B', 'now,,1,,', 'dry,now,0.5,1,1', 'wet,now,0.5,2,2']
+    """
+    rows = [[node_names[0], "", 1.0, *[""] * len(names)]]
+    for v in range(1, tree.n_nodes):
+        parent = node_names[tree.parent[v]]
+        losses = np.asarray(endowments)[:, v]
+        rows.append([node_names[v], parent, tree.probability[v], *losses])
+    return _csv([*NODE_COLUMNS, *names], rows)
+
+
+def solution_files(file, solution, certify=True):
+    """Return all that ``dynpo solve`` writes, as texts.
+
+    Parameters
+    ----------
+    file : EconomyFile
+    solution : Solution or DeterministicSolution
+        What ``file.solve()`` returned.
+    certify : bool
+        Whether ``solution.json`` holds what ``check_allocation`` finds.
+
+    Returns
+    -------
+    dict of str to str
+        File name -> text: ``allocation.csv``, ``risks.csv``, ``layers.csv``,
+        ``totals.csv`` and ``solution.json``.
+
+    Examples
+    --------
+    >>> from dynpo_lite.companion.files.economy_file import example_path, load_economy
+    >>> weather = load_economy(example_path("weather"))
+    >>> texts = solution_files(weather, weather.solve())
+    >>> print("\\n".join(texts["layers.csv"].splitlines()[:2]))
+    node,attachment,exhaustion,Coast,Hills,Plain
+    today,514.875798289,686.313930106,0,0,1
+    """
+    summary = summarise(file, solution, certify)
+    tables = (_allocation_csv, _risks_csv, _layers_csv, _totals_csv)
+    texts = [table(file, solution) for table in tables]
+    return dict(zip(SOLUTION_FILES, [*texts, strict_json(summary)], strict=True))
+
+
+def summarise(file, solution, certify=True):
+    """Return what ``solution.json`` holds; parameters as :func:`solution_files`.
+
+    Returns
+    -------
+    dict
+
+    Examples
+    --------
+    >>> from dynpo_lite.companion.files.economy_file import example_path, load_economy
+    >>> weather = load_economy(example_path("weather"))
+    >>> summary = summarise(weather, weather.solve())
+    >>> summary["certificate"]["pareto_optimal"], summary["agents"][0]["name"]
+    (True, 'Coast')
+    """
+    economy = file.economy
+    alone, traded = (
+        economy.risk_without_trade(file.law)[:, 0],
+        solution.risk_to_go[:, 0],
+    )
+    kinds = ("risk_without_trade", "risk_with_trade", "gain")
+    numbers = _digits(np.array([alone, traded, alone - traded]).T, economy.scale)
+    myopic = myopic_optimum(economy)[1] if file.law == "conditional" else None
+    return {
+        "agents": [
+            {"name": name} | dict(zip(kinds, row, strict=True))
+            for name, row in zip(file.names, numbers, strict=True)
+        ],
+        "certificate": (
+            _certificate(file, solution)
+            if certify
+            else {"available": False, "reason": "it was not asked for"}
+        ),
+        "currency": file.currency,
+        "individually_rational": file.individually_rational,
+        "law": file.law,
+        "myopic_value": None if myopic is None else _digits(myopic, economy.scale),
+        "retention": file.retention,
+        "surplus_split": file.surplus_split,
+        "title": file.title,
+        "total_risk_with_trade": _digits(traded.sum(), economy.scale),
+        "total_risk_without_trade": _digits(alone.sum(), economy.scale),
+        "versions": {name: version(name) for name in VERSIONS}
+        | {"python": platform.python_version()},
+    }
+
+
+def _certificate(file, solution):
+    """Return the independent check of the allocation, nodes and agents named."""
+    try:
+        report = check_allocation(file.economy, solution.allocation, file.law)
+    except ValueError as error:
+        if file.law != "marginal":
+            raise
+        return {"available": False, "reason": str(error)}
+    size, trade = file.economy.scale, report.improving_trade
+    found = {field.name: getattr(report, field.name) for field in fields(report)}
+    found["gap"] = _digits(report.gap, size)
+    for key in ("worst_node", "irrational_node"):
+        v = found[key]
+        found[key] = None if v is None else file.node_names[v]
+    found["irrational_agents"] = [file.names[i] for i in report.irrational_agents]
+    if trade is not None:
+        found["improving_trade"] = {
+            "node": file.node_names[trade.node],
+            "children": [file.node_names[v] for v in trade.children],
+            "payments": dict(zip(file.names, _digits(trade.payments, size))),
+            "gains": dict(zip(file.names, _digits(trade.gains, size))),
+        }
+    # the risks themselves are in risks.csv
+    difference = np.abs(found.pop("risk_to_go") - solution.risk_to_go).max()
+    found["risk_to_go_agrees"] = bool(difference <= ROUNDING * size)
+    return found | {"available": True}
+
+
+def _node_cells(file, v):
+    tree, names = file.economy.tree, file.node_names
+    return [names[v], names[tree.parent[v]] if v else "", int(tree.stage[v])]
+
+
+def _allocation_csv(file, solution):
+    tree = file.economy.tree
+    paid = _clean(solution.allocation, file.economy.scale)
+    rows = [
+        [*_node_cells(file, v), tree.probability[v], *paid[:, v]]
+        for v in range(tree.n_nodes)
+    ]
+    return _csv(["node", "parent", "stage", "probability", *file.names], rows)
+
+
+def _totals_csv(file, solution):
+    economy = file.economy
+    alone = economy.risk_without_trade(file.law).sum(axis=0)
+    columns = economy.aggregate, alone, solution.total_risk_to_go, solution.surplus
+    numbers = _clean(np.array(columns), economy.scale)
+    chance = economy.tree.unconditional
+    rows = [
+        [*_node_cells(file, v), chance[v], *numbers[:, v]] for v in range(len(chance))
+    ]
+    header = ["node", "parent", "stage", "unconditional_probability", "aggregate_loss"]
+    header += ["total_risk_without_trade", "total_risk_with_trade", "surplus"]
+    return _csv(header, rows)
+
+
+def _risks_csv(file, solution):
+    economy = file.economy
+    inner = range(economy.tree.first[economy.tree.horizon])
+    columns = (
+        *(economy.risk_without_trade(file.law), solution.risk_to_go),
+        _premium(file, solution),
+        *np.moveaxis(solution.risk_interval, 2, 0),
+        *np.moveaxis(solution.premium_interval, 2, 0),
+    )
+    numbers = _clean(np.array([c[:, inner] for c in columns]), economy.scale)
+    rows = [
+        [file.node_names[v], name, *numbers[:, i, v]]
+        for v in inner
+        for i, name in enumerate(file.names)
+    ]
+    header = ["node", "agent", "risk_without_trade", "risk_with_trade", "premium"]
+    header += ["risk_low", "risk_high", "premium_low", "premium_high"]
+    return _csv(header, rows)
+
+
+def _premium(file, solution):
+    """Return what each agent pays at the children of a node beside its layers."""
+    if file.retention == "state-dependent":
+        return solution.premium
+    tree = file.economy.tree
+    inner = tree.stage[: tree.first[tree.horizon]]
+    return np.array([solution.constants[int(t) + 1] for t in inner]).T
+
+
+def _layers_csv(file, solution):
+    named = file.retention == "state-dependent"
+    rows = [
+        [
+            file.node_names[key] if named else key,
+            *_clean([layer.attachment, layer.exhaustion], file.economy.scale),
+            *layer.shares,
+        ]
+        for key in sorted(solution.layers)
+        for layer in solution.layers[key]
+    ]
+    first = "node" if named else "time"
+    return _csv([first, "attachment", "exhaustion", *file.names], rows)
+
+
+def _clean(x, size):
+    """Return an array in which what is nothing beside ``size`` is 0."""
+    return np.where(np.abs(x) <= 1e-11 * size, 0.0, x)
+
+
+def _digits(x, size):
+    """Return a number, or nested lists of numbers, with 12 digits."""
+    if np.ndim(x):
+        return [_digits(entry, size) for entry in x]
+    return float(f"{float(_clean(x, size)):.12g}")
+
+
+def _csv(header, rows):
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(header)
+    for row in rows:
+        cells = (f"{x:.12g}" if isinstance(x, float) else x for x in row)
+        writer.writerow(cells)
+    return stream.getvalue()

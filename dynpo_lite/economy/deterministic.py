@@ -1,0 +1,352 @@
+r"""Dynamic optima with deterministic contracts: one retention function for all states.
+
+At each time ``t`` the total :math:`Z = S_t + \bar R_t` is shared by functions
+:math:`g^i(Z)` and constants :math:`c^i` that are fixed at time 0.  The layer at height
+``x`` costs agent ``i`` on average
+
+.. math:: H_i(x) = E[k^i_{t-1}(P(Z > x \mid \cdot))],
+
+with the law given :math:`\mathcal F_{t-1}` or the unconditional law, and goes to the
+agents with the smallest :math:`H_i`.  Individual rationality may forbid that: then a
+linear programme finds the best contract of this form, if there is any.
+"""
+
+from functools import cached_property
+from itertools import permutations, product
+from math import factorial, prod
+
+import numpy as np
+
+from dynpo_lite.base.validate import frozen
+from dynpo_lite.economy.deterministic_programme import Market, Sacrifice, best_contracts
+from dynpo_lite.risk.distortions import equal_shares
+from dynpo_lite.scenarios.nested_risk import descending_order
+from dynpo_lite.sharing.layers import stack
+
+TOL = 1e-9  # individual rationality, relative to the size of the losses
+MAX_ORDERS = 120  # of the totals of earlier times, tried before giving up
+
+
+class Infeasible(ValueError):
+    """No individually rational allocation of the requested form exists, or was found.
+
+    Attributes
+    ----------
+    node : int
+        A node at which the demands cannot be met together.
+    agents : tuple of int
+        The agents whose demands conflict.
+    shortfall : float
+        The least loss, in units of loss, that every agent would have to accept at some
+        node.
+    proved : bool
+        Whether no allocation of this form exists.  True at the last time, and wherever
+        all orders of the totals of earlier times were tried; else False: contracts are
+        found backwards in time, and other ones at later times may leave more room.
+    """
+
+    def __init__(self, node, agents, shortfall, proved):
+        self.node, self.agents, self.shortfall = node, agents, shortfall
+        self.proved = proved
+        names = ", ".join(map(str, agents))
+        super().__init__(
+            "no individually rational allocation with deterministic retention "
+            f"{'exists' if proved else 'was found'}: "
+            f"at node {node} the demands of agents {names} miss each other by "
+            f"{shortfall:.6g}; use retention='state-dependent' or "
+            "individually_rational=False"
+        )
+
+
+class DeterministicSolution:
+    """A dynamic optimum with deterministic retention; see :func:`dynpo_lite.solve`.
+
+    Attributes
+    ----------
+    total_risk_to_go : ndarray of shape (n_nodes,)
+    risk_to_go, allocation : ndarray of shape (n_agents, n_nodes)
+    surplus : ndarray of shape (n_nodes,)
+        Against no trade from a node onward; negative where the contract, good on
+        average, is worse there.
+    layers : dict
+        Time of payment ``t`` = 1..T -> tuple of Layer.
+    constants : dict
+        Time of payment -> ndarray of shape (n_agents,), summing to the essential
+        infimum of what is shared.
+    risk_interval, premium_interval : ndarray of shape (n_agents, n_nodes, 2)
+        As for state-dependent retention, node by node.
+    """
+
+    def __init__(self, economy, law, individually_rational, split):
+        self.economy, self.law = economy, law
+        self.individually_rational = individually_rational
+        self._split = split
+        tree, shape = economy.tree, economy.endowments.shape
+        self.risk_to_go = np.zeros(shape)
+        self.allocation = np.zeros(shape)
+        self.layers, self.constants, self._orders = {}, {}, {}
+        self._layer_risks = np.full(shape, np.nan)
+        for t in range(tree.horizon, 0, -1):
+            self._solve_stage(t)
+        self.total_risk_to_go = self.risk_to_go.sum(axis=0)
+        for array in (self.risk_to_go, self.allocation, self.total_risk_to_go):
+            frozen(array)
+
+    def _solve_stage(self, t):
+        """Find the best contract of one time, given those of later times."""
+        stage, limits = self._stage(t), self._limits(t)
+        self._orders[t] = stage.order
+        shares = stage.cheapest_shares()
+        if shares is None or not stage.leaves_room(shares, limits):
+            found = best_contracts([stage.market(limits)], stage.tol)
+            if isinstance(found, Sacrifice):
+                self._solve_together(t, [(stage, found)])
+                return
+            shares = stage.shares_of(found[0])
+        self._keep(stage, shares, stage.constants(shares, limits, self._split))
+
+    def _stage(self, t):
+        nodes = self.economy.tree.nodes(t)
+        later = self.risk_to_go[:, nodes].sum(axis=0)
+        return _Stage(self.economy, self.law, t, self.economy.aggregate[nodes] + later)
+
+    def _limits(self, t):
+        if not self.individually_rational:
+            return None
+        return self._without_trade[:, self.economy.tree.nodes(t - 1)]
+
+    def _keep(self, stage, shares, constants):
+        risks = stage.risks(shares)
+        self._orders[stage.t] = stage.order
+        self.layers[stage.t] = stack(stage.levels, shares.T)
+        self.constants[stage.t] = constants
+        self._layer_risks[:, stage.parents] = risks
+        self.risk_to_go[:, stage.parents] = risks + constants[:, None]
+        carried = stage.retained(shares)[:, stage.rank] + constants[:, None]
+        self.allocation[:, stage.children] = (
+            carried - self.risk_to_go[:, stage.children]
+        )
+
+    def _solve_together(self, first, conflicts):
+        """Find contracts of the times from ``first`` on that leave room for each other.
+
+        With the order of the totals given at each time but the last, whose totals are
+        known, contracts are solutions of one linear programme.
+        """
+        horizon = self.economy.tree.horizon
+        tried, exhaustive = self._possible_orders(range(first, horizon))
+        last = self._stage(horizon)
+        for orders in tried:
+            stages = [last]
+            markets = [last.market(self._limits(horizon))]
+            for t in range(horizon - 1, first - 1, -1):
+                place = np.argsort(orders[t])
+                stages.append(_Stage(self.economy, self.law, t, place))
+                markets.append(stages[-1].market(self._limits(t), stages[-2]))
+            found = best_contracts(markets, last.tol)
+            if isinstance(found, Sacrifice):
+                conflicts.append((stages[found.market], found))
+            elif self._keep_together(first, found):
+                return
+            else:
+                exhaustive = False
+        stage, least = min(conflicts, key=lambda pair: pair[1].shortfall)
+        node = int(stage.parents[least.parent])
+        raise Infeasible(node, least.agents, least.shortfall, exhaustive)
+
+    def _possible_orders(self, times):
+        """Return orders of the totals, time -> order, and whether these are all."""
+        if not times:
+            return [], True
+        nodes = [self.economy.tree.nodes(t) for t in times]
+        total = self.economy.aggregate + self._without_trade.sum(axis=0)
+        alone = [np.argsort(total[own], kind="stable") for own in nodes]
+        tried = [self._orders, dict(zip(times, alone, strict=True))]
+        exhaustive = prod(factorial(len(own)) for own in nodes) <= MAX_ORDERS
+        if exhaustive:
+            every = product(*(permutations(range(len(own))) for own in nodes))
+            tried += [
+                dict(zip(times, map(np.array, all_), strict=True)) for all_ in every
+            ]
+        return tried, exhaustive
+
+    def _keep_together(self, first, retentions):
+        """Store contracts of all times from ``first`` on; tell if they are rational.
+
+        A programme only bounds the risk of a supremum from above, so its totals, and
+        with them what is carried, may differ from the true ones.
+        """
+        for t, retention in zip(
+            range(self.economy.tree.horizon, first - 1, -1), retentions, strict=True
+        ):
+            stage, limits = self._stage(t), self._limits(t)
+            shares = stage.shares_of(retention)
+            if t == first:
+                constants = stage.constants(shares, limits, self._split)
+            else:
+                missing = stage.levels[0] - retention[:, 0].sum()
+                constants = retention[:, 0] + missing / len(retention)
+            self._keep(stage, shares, constants)
+            above = self.risk_to_go[:, stage.parents] - limits
+            if above.max() > stage.tol:
+                return False
+        return True
+
+    @property
+    def _without_trade(self):
+        return self.economy.risk_without_trade(self.law)
+
+    @cached_property
+    def surplus(self):
+        return frozen(self._without_trade.sum(axis=0) - self.total_risk_to_go)
+
+    @cached_property
+    def risk_interval(self):
+        return rational_risks(self.economy, self.law, self.surplus)
+
+    @cached_property
+    def premium_interval(self):
+        return self.risk_interval - self._layer_risks[:, :, None]
+
+
+def rational_risks(economy, law, surplus):
+    """Return the risks that individual rationality allows, (n_agents, n_nodes, 2)."""
+    high = economy.risk_without_trade(law)
+    interval = np.stack([high - surplus, high], axis=-1)
+    interval[:, economy.tree.leaves] = np.nan
+    return frozen(interval)
+
+
+class _Stage:
+    """What is shared at one time, and how every agent weighs it at every node."""
+
+    def __init__(self, economy, law, t, total):
+        tree = economy.tree
+        self.economy, self.t = economy, t
+        self.parents, self.children = tree.nodes(t - 1), tree.nodes(t)
+        self.levels, self.rank = np.unique(total, return_inverse=True)
+        self.order = np.argsort(self.rank, kind="stable")
+        self.widths = np.diff(self.levels)
+        self.chance = tree.unconditional[self.parents]
+        self.tol = TOL * economy.scale
+        read = self._read_conditional if law == "conditional" else self._read_marginal
+        found = [read(agent) for agent in range(economy.n_agents)]
+        self.readers, self.rows = zip(*found, strict=True)
+
+    def _read_conditional(self, agent):
+        """Return weights of the levels, one matrix a distortion, and parents' rows."""
+        from scipy.sparse import csr_array
+
+        tree, first = self.economy.tree, self.children[0]
+        groups = [
+            (
+                siblings,
+                *descending_order(siblings, self.rank[siblings.children - first]),
+            )
+            for siblings in tree.siblings[self.t - 1]
+        ]
+        measures = [self.economy.measures_at(agent, g.parent) for g, _, _ in groups]
+        n_parts = max(len(parts) for found in measures for parts, _ in found)
+        weights = np.empty((n_parts, len(self.children)))
+        for (siblings, order, level), found in zip(groups, measures, strict=True):
+            places = np.take_along_axis(siblings.children, order, axis=1) - first
+            for parts, rows in found:
+                at = level if len(level) == 1 else level[rows]
+                for j in range(n_parts):
+                    weights[j, places[rows]] = _differences(_part(parts, j), at)
+        rows = tree.parent[self.children] - self.parents[0]
+        shape = len(self.parents), len(self.levels)
+        readers = [csr_array((own, (rows, self.rank)), shape=shape) for own in weights]
+        return readers, np.arange(len(self.parents))
+
+    def _read_marginal(self, agent):
+        """The same for the unconditional law: nodes with one measure share a row."""
+        from scipy.sparse import csr_array
+
+        mass = np.bincount(self.rank, self.economy.tree.unconditional[self.children])
+        level = np.minimum(np.cumsum(mass[::-1]), 1.0)[None]
+        found = self.economy.measures_at(agent, self.parents)
+        rows = np.empty(len(self.parents), dtype=np.int64)
+        for j, (_, nodes) in enumerate(found):
+            rows[nodes] = j
+        n_parts = max(len(parts) for parts, _ in found)
+        readers = [
+            np.vstack([_differences(_part(parts, j), level) for parts, _ in found])
+            for j in range(n_parts)
+        ]
+        return [csr_array(reader[:, ::-1]) for reader in readers], rows
+
+    def cheapest_shares(self):
+        """Return the shares of the layers, (n_agents, m - 1); None with a supremum."""
+        if any(len(readers) > 1 for readers in self.readers):
+            return None
+        costs = []
+        for (reader,), rows in zip(self.readers, self.rows, strict=True):
+            weights = np.bincount(rows, self.chance) @ reader
+            costs.append(np.cumsum(weights[::-1])[-2::-1])
+        return equal_shares(np.array(costs))
+
+    def shares_of(self, retention):
+        """Return the shares of the layers under a retention of nearly these levels."""
+        levels = retention.sum(axis=0)
+        at = np.array([np.interp(self.levels, levels, own) for own in retention])
+        parts = np.maximum(np.diff(at, axis=1), 0.0)
+        total = parts.sum(axis=0)
+        parts[:, total == 0] = 1.0
+        shares = parts / parts.sum(axis=0)
+        shares[shares < 1e-9] = 0.0
+        return shares / shares.sum(axis=0)
+
+    def retained(self, shares):
+        """Return what the layers leave each agent with at each level."""
+        steps = np.cumsum(shares * self.widths, axis=1)
+        return np.hstack([np.zeros((len(shares), 1)), steps])
+
+    def risks(self, shares):
+        """What the layers cost each agent at each parent, (n_agents, n_parents)."""
+        return np.array(
+            [
+                np.max([reader @ own for reader in readers], axis=0)[rows]
+                for readers, rows, own in zip(
+                    self.readers, self.rows, self.retained(shares), strict=True
+                )
+            ]
+        )
+
+    def leaves_room(self, shares, limits):
+        """Tell whether constants exist that respect the limits."""
+        return limits is None or self._spare(shares, limits)[1] >= -self.tol
+
+    def constants(self, shares, limits, split):
+        """Return constants that sum to the lowest level and split what is spare."""
+        if limits is None:
+            return np.full(len(shares), self.levels[0] / len(shares))
+        room, spare = self._spare(shares, limits)
+        return room - split * spare
+
+    def _spare(self, shares, limits):
+        room = (limits - self.risks(shares)).min(axis=1)
+        return room, room.sum() - self.levels[0]
+
+    def market(self, limits, later=None):
+        """Return the data of the linear programme, given the stage one time later.
+
+        Then the levels of this stage are places in an order of the totals.
+        """
+        if later is None:
+            known, rows = self.levels, None
+        else:
+            known = self.economy.aggregate[self.children[self.order]]
+            rows = [own[self.order] for own in later.rows]
+        return Market(self.readers, self.rows, self.chance, known, rows, limits)
+
+
+def _part(parts, j):
+    return parts[min(j, len(parts) - 1)]
+
+
+def _differences(distortion, level):
+    """Return the differences of the distorted levels along rows that end at 1."""
+    k = distortion._k(level)
+    k[:, -1] = 1.0
+    return np.maximum(np.diff(k, axis=1, prepend=0.0), 0.0)

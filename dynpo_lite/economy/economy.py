@@ -1,0 +1,144 @@
+"""Pure-exchange economies on scenario trees: who owes what, and who fears what."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from dynpo_lite.base import validate
+from dynpo_lite.scenarios.nested_risk import (
+    marginal_risk_to_go,
+    node_measures,
+    risk_to_go,
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Economy:
+    r"""Agents with endowments and dynamic preferences on one scenario tree.
+
+    Parameters
+    ----------
+    tree : ScenarioTree
+    endowments : array_like of shape (n_agents, n_nodes)
+        What each agent pays at each node without trade, positive is a loss; the
+        root's entries are ignored.
+    agents : sequence
+        For each agent a measure for all nodes (Distortion, Supremum or callable), or a
+        mapping or sequence with one for every non-terminal node.
+
+    Attributes
+    ----------
+    aggregate : ndarray of shape (n_nodes,)
+        The total :math:`S` at every node; 0 at the root.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a shape is wrong, an endowment is not finite, or an agent has no measure at
+        some node.
+
+    Notes
+    -----
+    Sections 2 and 3 of the paper: the measure of an agent at a node is its one-step
+    measure, applied to the law of what is paid at the children plus what follows.
+
+    Examples
+    --------
+    >>> from dynpo_lite import Expectation, ExpectedShortfall, ScenarioTree
+    >>> tree = ScenarioTree([-1, 0, 0], [1, 0.5, 0.5])
+    >>> economy = Economy(
+    ...     tree, [[0, 0, 4], [0, 2, 2]], [Expectation(), ExpectedShortfall(0.5)]
+    ... )
+    >>> economy.aggregate.tolist()
+    [0.0, 2.0, 6.0]
+    >>> economy.risk_without_trade("conditional")[:, 0].tolist()
+    [2.0, 2.0]
+    """
+
+    tree: object
+    endowments: np.ndarray
+    agents: tuple
+
+    def __post_init__(self):
+        try:
+            agents = tuple(self.agents)
+        except TypeError:
+            raise TypeError(
+                f"agents = {self.agents!r} is not a sequence: give a list with one "
+                "measure for each agent"
+            ) from None
+        if not agents:
+            raise ValueError(f"agents = {self.agents!r} holds none: give at least one")
+        n_nodes = self.tree.n_nodes
+        endowments = validate.real_array(
+            "endowments", self.endowments, shape=(len(agents), n_nodes)
+        ).copy()
+        endowments[:, 0] = 0.0
+        validate.finite_array("endowments", endowments)
+        object.__setattr__(self, "endowments", validate.frozen(endowments))
+        object.__setattr__(self, "agents", agents)
+        at_nodes = tuple(
+            node_measures(self.tree, measure, f"agents[{i}]")
+            for i, measure in enumerate(agents)
+        )
+        object.__setattr__(self, "_at_nodes", at_nodes)
+
+    @property
+    def n_agents(self):
+        """The number of agents."""
+        return len(self.agents)
+
+    @cached_property
+    def aggregate(self):
+        """The total at every node; 0 at the root."""
+        return validate.frozen(self.endowments.sum(axis=0))
+
+    @property
+    def scale(self):
+        """The size of the losses: the largest endowment in absolute value, or 1."""
+        return float(np.abs(self.endowments).max()) or 1.0
+
+    def measures_at(self, agent, nodes):
+        """Return which of ``nodes`` use which distortions, for one agent."""
+        return self._at_nodes[agent](nodes)
+
+    def risk_to_go(self, allocation, law="conditional"):
+        """Return every agent's risk-to-go of an allocation.
+
+        Parameters
+        ----------
+        allocation : array_like of shape (n_agents, n_nodes)
+        law : {"conditional", "marginal"}
+
+        Returns
+        -------
+        ndarray of shape (n_agents, n_nodes)
+        """
+        validate.choice("law", law, ("conditional", "marginal"))
+        allocation = self.allocation("allocation", allocation)
+        nested = risk_to_go if law == "conditional" else marginal_risk_to_go
+        return np.array(
+            [
+                nested(self.tree, row, agent)
+                for row, agent in zip(allocation, self.agents, strict=True)
+            ]
+        )
+
+    def risk_without_trade(self, law="conditional"):
+        """Return every agent's risk-to-go of its endowment, (n_agents, n_nodes)."""
+        if law not in self._without_trade:
+            risk = self.risk_to_go(self.endowments, law)
+            self._without_trade[law] = validate.frozen(risk)
+        return self._without_trade[law]
+
+    @cached_property
+    def _without_trade(self):
+        return {}
+
+    def allocation(self, name, value):
+        """Return ``value`` as an allocation array, the root's entries 0."""
+        shape = (self.n_agents, self.tree.n_nodes)
+        array = validate.real_array(name, value, shape=shape).copy()
+        array[:, 0] = 0.0
+        return validate.finite_array(name, array)

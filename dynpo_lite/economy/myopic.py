@@ -1,0 +1,126 @@
+"""The view from time 0: myopic optima, and cash that only time can tell."""
+
+import numpy as np
+
+from dynpo_lite.base import validate
+from dynpo_lite.economy.solve import solve
+
+
+def myopic_optimum(economy):
+    r"""Return a myopically Pareto optimal split of all losses together.
+
+    Seen from time 0 only the total :math:`\sum_t Y_t^i` of each agent's payments
+    matters, judged by the composed measure :math:`\rho_0 \circ \dots \circ \rho_{T-1}`;
+    the value is the inf-convolution of these measures.
+
+    Parameters
+    ----------
+    economy : Economy
+
+    Returns
+    -------
+    totals : ndarray of shape (n_agents, n_leaves)
+        What each agent pays in all, in every scenario.
+    value : float
+        The least sum of time-0 risks.
+
+    Notes
+    -----
+    Conditional law.  Dynamic Pareto optima are myopic ones, for any number of periods
+    (corollary of Theorem R), so the value is the root's total risk-to-go.  Without
+    individual rationality: any constants that sum to 0 may be added.
+
+    References
+    ----------
+    Definition 3.4 and Proposition 3.5 of the paper.
+
+    Examples
+    --------
+    >>> from dynpo_lite import Economy, Expectation, ScenarioTree, WorstCase
+    >>> tree = ScenarioTree([-1, 0, 0], [1, 0.5, 0.5])
+    >>> economy = Economy(tree, [[0, 0, 0], [0, 0, 4]], [Expectation(), WorstCase()])
+    >>> totals, value = myopic_optimum(economy)
+    >>> totals.tolist(), value
+    ([[0.0, 4.0], [0.0, 0.0]], 2.0)
+    """
+    solution = solve(economy, individually_rational=False)
+    totals = path_totals(economy.tree, solution.allocation)
+    return totals, float(solution.total_risk_to_go[0])
+
+
+def path_totals(tree, payments):
+    """Return the sums of payments (..., n_nodes) along the paths to the leaves."""
+    sums = np.array(payments, dtype=float)
+    for t in range(1, tree.horizon + 1):
+        nodes = tree.nodes(t)
+        if t > 1:
+            sums[..., nodes] += sums[..., tree.parent[nodes]]
+    return sums[..., tree.leaves]
+
+
+def swap_interval(economy, allocation, stage, agents=(0, 1)):
+    """Return the deterministic cash swaps that dynamic rationality allows.
+
+    Agent ``agents[0]`` pays ``c`` less at time ``stage`` and ``c`` more one step later;
+    ``agents[1]`` does the opposite.  Myopically every real ``c`` is fine.
+
+    Parameters
+    ----------
+    economy : Economy
+    allocation : array_like of shape (n_agents, n_nodes)
+    stage : int
+        The time of the first payment, 1 to T - 1.
+    agents : pair of int
+
+    Returns
+    -------
+    (low, high) : tuple of float
+        The amounts, in units of loss, after which both agents are at least as well off
+        at every node of that stage as without trade; empty (low > high) if none is.
+
+    Raises
+    ------
+    ValueError
+        If the stage is not between 1 and T - 1, or the agents are not two of them.
+
+    Notes
+    -----
+    Conditional law.  The swap moves the risk-to-go at ``stage`` by ``c`` and changes
+    nothing before.
+
+    References
+    ----------
+    Section 6.3 of the paper.
+
+    Examples
+    --------
+    >>> from dynpo_lite import Economy, Expectation, ScenarioTree
+    >>> tree = ScenarioTree([-1, 0, 1, 1], [1, 1, 0.5, 0.5])
+    >>> economy = Economy(tree, [[0, 0, 4, 4], [0, 0, 0, 8]], [Expectation()] * 2)
+    >>> swap_interval(economy, economy.endowments, stage=1)  # no trade, no surplus
+    (0.0, 0.0)
+    """
+    horizon = economy.tree.horizon
+    stage = validate.integer("stage", stage, 1)
+    if stage > horizon - 1:
+        raise ValueError(
+            f"stage = {stage} leaves no later payment: choose 1 to {horizon - 1}"
+        )
+    pair = tuple(agents) if np.ndim(agents) == 1 else ()
+    known = [
+        int(a)
+        for a in pair
+        if not isinstance(a, (bool, np.bool_))
+        and isinstance(a, (int, np.integer))
+        and 0 <= a < economy.n_agents
+    ]
+    if len(pair) != 2 or len(set(known)) != 2:
+        raise ValueError(
+            f"agents = {agents!r}: choose two different agents of "
+            f"0 to {economy.n_agents - 1}"
+        )
+    first, second = known
+    nodes = economy.tree.nodes(stage)
+    room = economy.risk_without_trade("conditional") - economy.risk_to_go(allocation)
+    low, high = -room[second, nodes].min(), room[first, nodes].min()
+    return float(low) + 0.0, float(high) + 0.0

@@ -1,0 +1,86 @@
+r"""The max-min problem of agents who use a supremum of distortions.
+
+On the layers of one law, of widths :math:`d_j`, let :math:`k_{il}(u_j)` be the
+distorted tails of the distortions ``l`` of agent ``i``.  The least total risk is
+
+.. math:: \max_{\lambda}\; \sum_j d_j \min_i \sum_l \lambda_{il} k_{il}(u_j),
+          \qquad \lambda_i \ge 0, \; \sum_l \lambda_{il} = 1,
+
+a linear programme; its dual variables are the shares of the layers.
+"""
+
+import numpy as np
+
+from dynpo_lite.risk.distortions import equal_shares
+
+TIGHT = {"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10}
+
+
+def saddle_shares(tails, widths):
+    """Solve the max-min problem of one node.
+
+    Parameters
+    ----------
+    tails : list of ndarray of shape (n_parts_i, m)
+        For each agent the distorted tails of its distortions on the layers.
+    widths : ndarray of shape (m,)
+        The widths of the layers, at least 0.
+
+    Returns
+    -------
+    mixed : ndarray of shape (n_agents, m)
+        The distorted tails under the worst mixtures.
+    shares : ndarray of shape (n_agents, m)
+        An optimal sharing of the layers; columns sum to 1.
+    weights : list of ndarray
+        The worst mixtures of each agent's distortions.
+
+    References
+    ----------
+    Lemma 5.20 and part (ii) of Theorem 5.21 of the paper.
+
+    Examples
+    --------
+    An agent who fears the larger of two tails, alone.
+
+    >>> mixed, shares, weights = saddle_shares([np.array([[0.5], [0.75]])], np.ones(1))
+    >>> mixed.tolist(), shares.tolist()
+    ([[0.75]], [[1.0]])
+    """
+    from scipy.optimize import linprog
+    from scipy.sparse import block_diag, csr_matrix, hstack, identity, vstack
+
+    n, m = len(tails), len(widths)
+    sizes = [len(k) for k in tails]
+    wide = np.flatnonzero(widths > 1e-15 * widths.max(initial=0.0))
+    weights = [np.full(size, 1.0 / size) for size in sizes]
+    prices = np.zeros((n, m))
+    if len(wide):
+        scale = widths[wide].max()
+        d = widths[wide] / scale
+        # maximise d . t over t_j <= sum_l lambda_il k_il(u_j), lambda_i on a simplex
+        cost = np.concatenate([np.zeros(sum(sizes)), -d])
+        mixtures = block_diag([csr_matrix(-k[:, wide].T) for k in tails])
+        caps = hstack([mixtures, vstack([identity(len(wide))] * n)]).tocsr()
+        sums = block_diag([csr_matrix(np.ones((1, size))) for size in sizes])
+        sums = hstack([sums, csr_matrix((n, len(wide)))]).tocsr()
+        found = linprog(
+            cost,
+            A_ub=caps,
+            b_ub=np.zeros(n * len(wide)),
+            A_eq=sums,
+            b_eq=np.ones(n),
+            bounds=[(0, 1)] * sum(sizes) + [(None, None)] * len(wide),
+            method="highs-ds",
+            options=TIGHT,
+        )
+        prices[:, wide] = np.maximum(-found.ineqlin.marginals.reshape(n, -1), 0.0)
+        stops = np.cumsum(sizes)
+        parts = np.split(found.x[: stops[-1]], stops[:-1])
+        weights = [np.maximum(p, 0) / np.maximum(p, 0).sum() for p in parts]
+    mixed = np.array([w @ k for w, k in zip(weights, tails, strict=True)])
+    total = prices.sum(axis=0)
+    # layers too thin to have a price go to the cheapest agents
+    shares = np.where(total > 0, prices / np.where(total > 0, total, 1.0), 0.0)
+    shares[:, total == 0] = equal_shares(mixed[:, total == 0])
+    return mixed, shares, weights

@@ -1,0 +1,207 @@
+r"""Dynamic risk measures: conditional one-step measures, nested backwards in time.
+
+The risk-to-go of losses :math:`Y` at a node of stage ``t`` is
+
+.. math:: R_t = \rho_t(Y_{t+1} + R_{t+1}), \qquad R_T = 0,
+
+with the one-step measure :math:`\rho_t` applied to the law given the node.
+"""
+
+import numpy as np
+
+from dynpo_lite.base import validate
+from dynpo_lite.risk.distortions import Distortion
+from dynpo_lite.risk.measures import choquet, parts_of
+
+
+def risk_to_go(tree, losses, measure):
+    r"""Return the nested risk of the losses still to come, at every node.
+
+    Parameters
+    ----------
+    tree : ScenarioTree
+    losses : array_like of shape (n_nodes,)
+        The loss paid at each node; the root's entry is ignored.
+    measure : Distortion, Supremum or callable, or a mapping or sequence of them
+        One measure for all nodes, or one for each non-terminal node.
+
+    Returns
+    -------
+    ndarray of shape (n_nodes,)
+        The risk-to-go, in the units of the losses; 0 at leaves.  The root's entry is
+        the risk of the whole process at time 0.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the losses have the wrong shape or are not finite, or a non-terminal node
+        has no measure.
+
+    Notes
+    -----
+    Nested risk is not the measure of the sum: two fair coins paying 0 or 1 have
+    nested ES at level 1/2 of 2, and the ES of their sum is 1.5.
+
+    References
+    ----------
+    Definition 3.8 and equation (1) of the paper.
+
+    Examples
+    --------
+    >>> from dynpo_lite import ExpectedShortfall, ScenarioTree
+    >>> tree = ScenarioTree([-1, 0, 0, 1, 1, 2, 2], [1] + [0.5] * 6)
+    >>> risk_to_go(tree, [0, 0, 1, 0, 1, 0, 1], ExpectedShortfall(0.5)).tolist()
+    [2.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0]
+    """
+    losses = validate.real_array("losses", losses, shape=(tree.n_nodes,)).copy()
+    losses[0] = 0.0  # ignored, whatever stands there
+    validate.finite_array("losses", losses)
+    at_node = node_measures(tree, measure)
+    result = np.zeros(tree.n_nodes)
+    for t in range(tree.horizon - 1, -1, -1):
+        for siblings in tree.siblings[t]:
+            z = losses[siblings.children] + result[siblings.children]
+            measures = at_node(siblings.parent)
+            result[siblings.parent] = conditional_risk(siblings, z, measures)
+    return result
+
+
+def marginal_risk_to_go(tree, losses, measure):
+    """Return the nested risk with all laws taken unconditionally.
+
+    Parameters, returns and errors are those of :func:`risk_to_go`.
+
+    Notes
+    -----
+    The marginal reading, in which Section 6.2 of the paper computes: at a node of stage
+    ``t`` its measure is applied to the unconditional law of the loss at ``t + 1`` plus
+    the risk-to-go there.  Nodes of one stage with the same measure have the same risk.
+
+    Examples
+    --------
+    >>> from dynpo_lite import Expectation, ScenarioTree
+    >>> tree = ScenarioTree([-1, 0, 0, 1, 2], [1, 0.5, 0.5, 1, 1])
+    >>> marginal_risk_to_go(tree, [0, 0, 0, 1, 3], Expectation()).tolist()
+    [2.0, 2.0, 2.0, 0.0, 0.0]
+    """
+    losses = validate.real_array("losses", losses, shape=(tree.n_nodes,)).copy()
+    losses[0] = 0.0
+    validate.finite_array("losses", losses)
+    at_node = node_measures(tree, measure)
+    result = np.zeros(tree.n_nodes)
+    for t in range(tree.horizon - 1, -1, -1):
+        nodes, following = tree.nodes(t), tree.nodes(t + 1)
+        z = losses[following] + result[following]
+        weights = tree.unconditional[following]
+        for parts, rows in at_node(nodes):
+            result[nodes[rows]] = max(choquet(z, k, weights) for k in parts)
+    return result
+
+
+def node_measures(tree, measure, name="measure"):
+    """Return a function: nodes -> list of (parts, positions of nodes that use them).
+
+    Raises
+    ------
+    ValueError
+        If a non-terminal node has no measure.
+    """
+    if not (hasattr(measure, "keys") or isinstance(measure, (list, tuple, np.ndarray))):
+        parts = parts_of(measure, name)
+        return lambda nodes: [(parts, slice(None))]
+    inner = tree.first[tree.horizon]
+    if hasattr(measure, "keys"):
+        missing = [v for v in range(inner) if v not in measure]
+        beyond = [v for v in measure if v not in range(tree.n_nodes)]
+    else:
+        missing = list(range(len(measure), inner))
+        beyond = [tree.n_nodes] if len(measure) > tree.n_nodes else []
+    if missing:
+        raise ValueError(
+            f"{name} has no entry for node {missing[0]}: "
+            f"give one for each of the {inner} non-terminal nodes"
+        )
+    if beyond:
+        raise ValueError(
+            f"{name} has an entry for node {beyond[0]}: the tree has {tree.n_nodes} "
+            "nodes, numbered from 0"
+        )
+    parts, kinds, kept, numbers = [], {}, [], np.empty(inner, dtype=np.int64)
+    for v in range(inner):
+        own = measure[v]
+        kept.append(own)  # what is made when asked for must outlive its identity
+        # equal measures are one kind; what cannot be hashed is told apart by identity
+        key = own if isinstance(own, Distortion) else id(own)
+        if key not in kinds:
+            kinds[key] = len(parts)
+            parts.append(parts_of(own, f"{name}[{v}]"))
+        numbers[v] = kinds[key]
+
+    def at_nodes(nodes):
+        used = numbers[nodes]
+        order = np.argsort(used, kind="stable")
+        start = np.flatnonzero(np.append(True, np.diff(used[order]) > 0))
+        return [(parts[used[rows[0]]], rows) for rows in np.split(order, start[1:])]
+
+    return at_nodes
+
+
+def conditional_risk(siblings, z, measures):
+    """Return the one-step risk of ``z`` given each parent.
+
+    Parameters
+    ----------
+    siblings : Siblings
+        ``m`` families of ``b`` children.
+    z : ndarray of shape (m, b)
+        Losses of the children.
+    measures : list of (parts, rows)
+        Which families use which distortions, from :func:`node_measures`.
+
+    Returns
+    -------
+    ndarray of shape (m,)
+    """
+    z, level = descending(siblings, z)
+    result = np.empty(len(z))
+    for parts, rows in measures:
+        at = level if len(level) == 1 else level[rows]
+        risks = [layer_sum(z[rows], k._k(at)) for k in parts]
+        result[rows] = risks[0] if len(risks) == 1 else np.max(risks, axis=0)
+    return result
+
+
+def descending(siblings, z):
+    """Sort each row of ``z`` downwards.
+
+    Returns
+    -------
+    z : ndarray of shape (m, b)
+    level : ndarray of shape (m, b), or (1, b) where all children are equally likely
+        The conditional probability of the children up to each place; the last is 1.
+    """
+    if siblings.equal:
+        return -np.sort(-z, axis=1), _equal_levels(z.shape[1])
+    order, level = descending_order(siblings, z)
+    return np.take_along_axis(z, order, axis=1), level
+
+
+def descending_order(siblings, z):
+    """Return the order and the levels of :func:`descending`."""
+    order = np.argsort(-z, axis=1, kind="stable")
+    if siblings.equal:
+        return order, _equal_levels(z.shape[1])
+    level = np.cumsum(np.take_along_axis(siblings.probability, order, axis=1), axis=1)
+    np.minimum(level, 1.0, out=level)
+    level[:, -1] = 1.0
+    return order, level
+
+
+def _equal_levels(b):
+    return np.arange(1, b + 1)[None] / b
+
+
+def layer_sum(z, k):
+    """Return the Choquet sums of rows sorted downwards, ``k`` at their levels."""
+    # Abel summation: sum_j k_j (z_j - z_{j+1}) + z_last, as k = 1 at the end
+    return ((z[:, :-1] - z[:, 1:]) * k[:, :-1]).sum(axis=1) + z[:, -1]

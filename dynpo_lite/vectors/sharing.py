@@ -1,0 +1,366 @@
+r"""Optimal sharing of risk vectors: the inf-convolution and its common scenario.
+
+By duality the least total risk of splitting :math:`X` is the largest
+:math:`\langle Z, X\rangle - \sum_i \rho_i^*(Z)` over the scenarios :math:`Z` that every
+agent admits.  In dimension one, with max-correlation measures, the solution is the
+layer rule, in every other case one linear programme finds all of it.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from dynpo_lite.base import validate
+from dynpo_lite.vectors.functionals import TOL, Polyhedral, state_weights
+
+
+class Unbounded(ValueError):
+    """The agents share no scenario: some trade lowers the total risk without end.
+
+    Attributes
+    ----------
+    direction : ndarray of shape (n, N, d)
+        Such a trade; it sums to 0 over agents.
+    rate : float
+        How much the total risk falls with every unit of the trade.
+    """
+
+    def __init__(self, reason, direction, rate):
+        self.direction, self.rate = direction, rate
+        super().__init__(
+            f"agents share no scenario, so the total risk has no lower bound: {reason}"
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class SharedVector:
+    """The optimal sharing of a risk vector; see :func:`vector_inf_convolution`.
+
+    Attributes
+    ----------
+    value : float
+        The least total risk.
+    allocation : ndarray of shape (n, N, d)
+        What each agent carries; sums to the risk vector.
+    scenario : ndarray of shape (N, d)
+        A subgradient of every agent's functional at its share: the worst case that all
+        agents fear together.
+    """
+
+    value: float
+    allocation: np.ndarray
+    scenario: np.ndarray
+
+
+def vector_inf_convolution(x, agents, weights=None, exposure=None):
+    r"""Share a risk vector between agents at the least total risk.
+
+    .. math:: \inf\Bigl\{\sum_i \rho_i(\xi_i) : \sum_i \xi_i = X\Bigr\}
+              = \sup_Z \Bigl\{\langle Z, X\rangle - \sum_i \rho_i^*(Z)\Bigr\}
+
+    Parameters
+    ----------
+    x : array_like of shape (N, d)
+        Losses of d lines of business in N states.
+    agents : sequence of array_like of shape (M, d), or Polyhedral of shape (m, N, d)
+        An array stands for the max-correlation measure whose baseline law gives its
+        rows equal probabilities; M may differ from N and between agents.
+    weights : array_like of shape (N,), optional
+        Probabilities of the states, positive, summing to 1; equal by default.
+    exposure : array_like of bool, shape (n, d), optional
+        Which lines an agent may carry; its share of the others is 0.  All by default.
+
+    Returns
+    -------
+    SharedVector
+        With ``.value``, ``.allocation`` and ``.scenario``.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument has the wrong shape, holds a number that is not finite, the
+        weights are no positive probabilities, or no agent may carry a line.
+    Unbounded
+        If the agents share no scenario, as when baselines have different means.
+
+    Notes
+    -----
+    The value is unique; allocation and scenario need not be.  Constants can be moved
+    between max-correlation agents: their shares of a line get equal means.
+
+    In dimension one, without Polyhedral, sorting solves the problem; in all other
+    cases a linear programme of HiGHS with sum_i (N + M_i + N d) variables and
+    sum_i N M_i constraints.
+
+    References
+    ----------
+    Relations (1.3), (2.9) and (3.1) of Kiesel and Rueschendorf, On optimal allocations
+    of risk vectors; optimality by a common subgradient is proved in the chapter.
+
+    Examples
+    --------
+    Agent 0 weighs the worse state of the first line only, agent 1 of the second: what
+    they fear together is the mean, and the total risk is that of no fear at all.
+
+    >>> fears = [[[2.0, 1.0], [0.0, 1.0]], [[1.0, 2.0], [1.0, 0.0]]]
+    >>> shared = vector_inf_convolution([[4.0, 0.0], [0.0, 8.0]], fears)
+    >>> round(shared.value, 9), shared.scenario.round(9).tolist()
+    (6.0, [[1.0, 1.0], [1.0, 1.0]])
+    """
+    x = validate.finite_array("x", x, ndim=2)
+    p = state_weights(weights, len(x))
+    agents = _checked(agents, x.shape, p)
+    exposed = _exposure(exposure, len(agents), x.shape[1])
+    laws = np.array([not isinstance(agent, Polyhedral) for agent in agents])
+    centre = _common_means(agents, laws, exposed, x.shape)
+    if laws.all() and x.shape[1] == 1:
+        own = exposed[:, 0]
+        points = [agent[:, 0] for agent, carries in zip(agents, own) if carries]
+        value, shares, scenario = _by_layers(x[:, 0], points, p)
+        allocation = np.zeros((len(agents), *x.shape))
+        allocation[own, :, 0] = shares
+        scenario = scenario[:, None]
+    else:
+        value, allocation, scenario = _by_linear_programme(
+            x, agents, p, exposed, centre
+        )
+    for j, line in enumerate((exposed & laws[:, None]).T):
+        means = allocation[line, :, j] @ p
+        allocation[line, :, j] += means.sum() / max(len(means), 1) - means[:, None]
+        last = np.flatnonzero(exposed[:, j])[-1]  # takes what rounding left over
+        allocation[last, :, j] += x[:, j] - allocation[:, :, j].sum(axis=0)
+    return SharedVector(value, allocation, scenario)
+
+
+def _checked(agents, shape, p):
+    try:
+        given = list(agents)
+    except TypeError:
+        given = []
+    if not given:
+        raise ValueError(f"agents = {agents!r} holds no agent: give at least one")
+    result = []
+    for i, agent in enumerate(given):
+        name = f"agents[{i}]"
+        if isinstance(agent, Polyhedral):
+            if agent.vertices.shape[1:] != shape:
+                raise ValueError(
+                    f"{name} has vertices of shape {agent.vertices.shape[1:]}: x has "
+                    f"shape {shape}, give vertices of that shape"
+                )
+            if not np.allclose(agent.weights, p, rtol=0, atol=TOL):
+                raise ValueError(
+                    f"{name} has other weights than x: give Polyhedral the same weights"
+                )
+        else:
+            agent = validate.finite_array(name, agent, ndim=2)
+            if agent.shape[1] != shape[1]:
+                raise ValueError(
+                    f"{name} has dimension {agent.shape[1]} and x dimension "
+                    f"{shape[1]}: give both the same number of columns"
+                )
+        result.append(agent)
+    return result
+
+
+def _exposure(exposure, n, d):
+    if exposure is None:
+        return np.ones((n, d), dtype=bool)
+    given = np.asarray(exposure)
+    if given.dtype != bool or given.shape != (n, d):
+        raise ValueError(
+            f"exposure has shape {given.shape} and type {given.dtype}: give True or "
+            f"False for each of {n} agents and {d} lines"
+        )
+    if not given.any(axis=0).all():
+        j = int(np.argmin(given.any(axis=0)))
+        raise ValueError(f"exposure leaves line {j} to nobody: expose an agent to it")
+    return given
+
+
+def _common_means(agents, laws, exposed, shape):
+    """Return the mean that the baselines have in each line, 0 where there is none.
+
+    Baselines dominate a common law if and only if their means agree.
+    """
+    n, centre = len(agents), np.zeros(shape[1])
+    for j in range(shape[1]):
+        carriers = np.flatnonzero(laws & exposed[:, j])
+        points = [agents[i][:, j] for i in carriers]
+        means = np.array([y.mean() for y in points])
+        if not len(carriers):
+            continue
+        off = np.abs(means - means[0])
+        if off.max() > TOL * max(np.abs(y).max() for y in points):
+            first, other = carriers[0], carriers[np.argmax(off)]
+            direction = np.zeros((n, *shape))
+            direction[first, :, j] = np.sign(means[np.argmax(off)] - means[0])
+            direction[other] = -direction[first]
+            shown = f"{means[0]:.10g}", f"{means[np.argmax(off)]:.10g}"
+            raise Unbounded(
+                f"in line {j} agents[{first}] has mean {shown[0]} and agents[{other}] "
+                f"mean {shown[1]}; shift the baselines to one mean",
+                direction,
+                float(off.max()),
+            )
+        centre[j] = means[0]
+    return centre
+
+
+def _by_layers(x, laws, p):
+    """Dimension one: a gap between losses goes to who weighs the tail above it least.
+
+    An agent's distorted tail is the integral of its sorted baseline from the top.
+    """
+    order = np.argsort(-x, kind="stable")
+    mean = laws[0].mean()
+    above = np.cumsum(p[order])
+    above[-1] = 1.0
+    tails = np.empty((len(laws), len(x)))
+    for tail, y in zip(tails, laws):
+        integral = np.append(0.0, np.cumsum(np.sort(y - y.mean())[::-1]) / len(y))
+        tail[:] = np.interp(above, np.linspace(0, 1, len(y) + 1), integral)
+    tails[:, -1] = 0.0  # of the centred baselines
+    least = tails.min(axis=0)
+    scenario = np.empty(len(x))
+    scenario[order] = mean + np.diff(least, prepend=0.0) / p[order]
+    scale = max(np.abs(y).max() for y in laws)
+    cheapest = tails <= least + 1e-12 * scale
+    gaps = -np.diff(x[order])
+    parts = cheapest[:, :-1] / cheapest[:, :-1].sum(axis=0) * gaps
+    shares = np.zeros((len(laws), len(x)))
+    shares[:, order[:-1]] = np.cumsum(parts[:, ::-1], axis=1)[:, ::-1]
+    value = float(mean * (p @ x) + least[:-1] @ gaps)
+    return value, shares + x.min() / len(laws), scenario
+
+
+# the linear programme -----------------------------------------------------------
+
+
+def _by_linear_programme(x, agents, p, exposed, centre):
+    """Centre and scale, solve, and undo it.
+
+    A constant added to every agent's scenarios adds its pairing with X to the total.
+    """
+    parts = [
+        (a.vertices - centre, a.offsets)
+        if isinstance(a, Polyhedral)
+        else (np.where(own, a - a.mean(axis=0), 0.0), None)
+        for a, own in zip(agents, exposed)
+    ]
+    moves = all(offsets is None for _, offsets in parts)  # then constants may
+    base = p @ x if moves else np.zeros(x.shape[1])
+    losses = np.abs(x - base).max() or 1.0
+    scale = max(np.abs(part).max() for part, _ in parts) or 1.0
+    parts = [
+        (part / scale, None if offsets is None else offsets / (scale * losses))
+        for part, offsets in parts
+    ]
+    found = _solve((x - base) / losses, parts, p, exposed)
+    if found is None:
+        _explain(x.shape, parts, p, exposed, scale)
+    value, shares, scenario = found
+    constants = exposed * (base / exposed.sum(axis=0))
+    return (
+        float(value * scale * losses + p @ x @ centre),
+        shares * losses + constants[:, None],
+        scenario * scale + centre,
+    )
+
+
+def _block(part, offsets, p):
+    """Return an agent's rows: risk is min cost @ f subject to L xi - F f <= offsets.
+
+    For a law, f holds the potentials of the states and of the points; for a Polyhedral
+    its value.
+    """
+    from scipy.sparse import csr_array, eye_array, hstack, kron
+
+    n = len(p)
+    if offsets is None:
+        m = len(part)
+        rows = kron(eye_array(n), csr_array(part))
+        states = kron(eye_array(n), np.ones((m, 1)))
+        points = kron(np.ones((n, 1)), eye_array(m))
+        cost = np.append(p, np.full(m, 1 / m))
+        return rows, hstack([states, points]), cost, np.zeros(n * m)
+    rows = csr_array((part * p[:, None]).reshape(len(part), -1))
+    return rows, csr_array(np.ones((len(part), 1))), np.ones(1), offsets
+
+
+def _solve(x, parts, p, exposed, box=np.inf):
+    """Minimise over the shares, in each line of all carriers but the last.
+
+    The last takes the rest.  Returns value, shares and scenario, or None if there is no
+    minimum; with a ``box`` shares are bounded by it.
+    """
+    from scipy.optimize import linprog
+    from scipy.sparse import block_diag, hstack
+
+    rows, free, costs, limits = zip(*(_block(*part, p) for part in parts))
+    rows, free = block_diag(rows, format="csr"), block_diag(free)
+    trades, rest = _trades(exposed, len(x))
+    n = trades.shape[1]
+    start = np.zeros(trades.shape[0])
+    start[rest] = x
+    cost = np.hstack([np.zeros(n), *costs])
+    high = np.append(np.full(n, box), np.full(len(cost) - n, np.inf))
+    for method in ("highs-ipm", "highs-ds"):
+        found = linprog(
+            cost,
+            A_ub=hstack([rows @ trades, -free], format="csc"),
+            b_ub=np.hstack(limits) - rows @ start,
+            bounds=np.column_stack([-high, high]),
+            method=method,
+            options={"presolve": False},
+        )
+        if found.status == 0:
+            shares = (start + trades @ found.x[:n]).reshape(len(parts), *x.shape)
+            scenario = -(rows.T @ found.ineqlin.marginals)[rest] / p[:, None]
+            return found.fun, shares, scenario
+    return None
+
+
+def _trades(exposed, n_states):
+    """Return what a unit more for an agent changes, and the places of the last ones.
+
+    In each line the last agent who may carry it gives what another one takes: a sparse
+    matrix with a row for each entry of the flat allocation, and an array (N, d).
+    """
+    from scipy.sparse import coo_array
+
+    (n, d), lines = exposed.shape, np.arange(exposed.shape[1])
+    place = np.arange(n * n_states * d).reshape(n, n_states, d)
+    last = n - 1 - np.argmax(exposed[::-1], axis=0)
+    rest = place[last, :, lines].T
+    own = exposed.copy()
+    own[last, lines] = False
+    own = np.repeat(own[:, None], n_states, axis=1)
+    taken, given = place[own], np.broadcast_to(rest, place.shape)[own]
+    column, one = np.arange(len(taken)), np.ones(len(taken))
+    entries = (
+        np.append(one, -one),
+        (np.append(taken, given), np.append(column, column)),
+    )
+    return coo_array(entries, (place.size, len(taken))).tocsr(), rest
+
+
+def _explain(shape, parts, p, exposed, scale):
+    """Raise Unbounded with the bounded trade that lowers the total risk most."""
+    recession = [
+        (part, None if offsets is None else np.zeros(len(offsets)))
+        for part, offsets in parts
+    ]
+    value, direction, _ = _solve(np.zeros(shape), recession, p, exposed, box=1.0)
+    if value > -TOL:
+        raise RuntimeError(
+            "the linear programme was not solved: scale the losses and scenarios to "
+            "comparable sizes"
+        )
+    rate = -value * scale
+    raise Unbounded(
+        f"a trade of at most 1 in each state and line lowers it by {rate:.6g} at every "
+        "repetition; give the agents scenarios that overlap",
+        direction,
+        rate,
+    )
