@@ -75,6 +75,8 @@ class DeterministicSolution:
         infimum of what is shared.
     risk_interval, premium_interval : ndarray of shape (n_agents, n_nodes, 2)
         As for state-dependent retention, node by node.
+    premium : ndarray of shape (n_agents, n_nodes)
+        The constants of the time of a node's children; nan at leaves.
     """
 
     def __init__(self, economy, law, individually_rational, split):
@@ -207,6 +209,10 @@ class DeterministicSolution:
     @cached_property
     def premium_interval(self):
         return self.risk_interval - self._layer_risks[:, :, None]
+
+    @cached_property
+    def premium(self):
+        return frozen(self.risk_to_go - self._layer_risks)
 
 
 def rational_risks(economy, law, surplus):

@@ -85,8 +85,9 @@ def layers(found, names, currency):
             left += share
     _legend(axes, names)
     axes.set(xlim=(0, 1), xlabel="share of the layer", ylabel=f"level ({currency})")
-    ends = [found[0].attachment, *(layer.exhaustion for layer in found)]
-    return {"ends": np.array(ends), "shares": np.array([y.shares for y in found])}
+    ends = np.unique([(layer.attachment, layer.exhaustion) for layer in found])
+    shares = np.array([layer.shares for layer in found])
+    return {"ends": ends, "shares": shares.reshape(-1, len(names))}
 
 
 @plt.rc_context(STYLE)
