@@ -39,7 +39,10 @@ def write(folder, losses, measures, tree=FOUR, settings="", names=None, where=""
     return Path(folder, "economy.toml")
 
 
-def economy(losses=OWED, measures=(shortfall(0.5), shortfall(0.75)), **more):
+TWO = [shortfall(0.5), shortfall(0.75)]
+
+
+def economy(losses=OWED, measures=TWO, **more):
     return {"losses": losses, "measures": measures} | more
 
 
@@ -133,7 +136,7 @@ def assert_as_the_file_asks(path, results):
         assert min(gain) >= -1e-9 * file.economy.scale
 
 
-# economies drawn at random -------------------------------------------------------------
+# economies drawn at random ------------------------------------------------------------
 
 
 def drawn(folder, rng):
