@@ -52,6 +52,10 @@ from dynpo_lite.companion.rerun.record import harvest
 VERSIONS = ("numpy", "scipy", "matplotlib", "dynpo-lite")
 TOOLS = ("ipykernel", "matplotlib", "nbconvert", "papermill", "yaml")
 RESULTS = "results.json"
+BOOK_IS_WRONG = (
+    "a check of this page fails although every value lies inside the domain that the "
+    "page declares: the book is wrong there; please report"
+)
 
 
 # --- what there is to run -------------------------------------------------------------
@@ -299,7 +303,7 @@ def _run_kernel(plan, source, work, progress):
         write_together(plan.folder, {kept.name: nbformat.writes(notebook) + "\n"})
         raise NotebookFailed(
             f"{plan.name} failed in cell [{error.exec_count}]: "
-            f"{_last_line(error)}; kept as far as it ran: {kept}"
+            f"{_reason(error, plan)}; kept as far as it ran: {kept}"
         ) from None
     except RuntimeError as error:  # of nbclient, about a kernel that is gone
         raise NotebookFailed(
@@ -308,9 +312,12 @@ def _run_kernel(plan, source, work, progress):
     return nbformat.read(executed, as_version=4)
 
 
-def _last_line(error):
+def _reason(error, plan):
     lines = f"{error.ename}: {error.evalue}".rstrip(": ").splitlines()
-    return lines[0] if len(lines) == 1 else f"{lines[0]} ... {lines[-1]}"
+    line = lines[0] if len(lines) == 1 else f"{lines[0]} ... {lines[-1]}"
+    if error.ename != "AssertionError":
+        return line
+    return f"{line}: {BOOK_IS_WRONG} {plan.command}"
 
 
 def _kernel_of_this_interpreter(work):
