@@ -238,7 +238,7 @@ def _scenario(economy, node, children, z):
     mixtures, shares = _worst_mixtures(parts, level, z[order])
     tails = np.array(
         [
-            sum(w * k._k(level) for w, k in zip(weights, agent, strict=True))
+            sum(w * k.values(level) for w, k in zip(weights, agent, strict=True))
             for weights, agent in zip(mixtures, parts, strict=True)
         ]
     )
@@ -268,7 +268,7 @@ def _accepted(scenario, p, weights, parts):
     """Check q(A) <= k(P(A)) for all A: enough on the states that gain most."""
     gain = np.argsort(-scenario / p, kind="stable")
     mass, chance = np.cumsum(scenario[gain]), np.minimum(np.cumsum(p[gain]), 1.0)
-    k = sum(w * part._k(chance) for w, part in zip(weights, parts, strict=True))
+    k = sum(w * part.values(chance) for w, part in zip(weights, parts, strict=True))
     return bool((scenario >= -1e-12).all() and (mass <= k + 1e-9).all())
 
 
@@ -287,7 +287,8 @@ def _worst_mixtures(parts, level, z):
     widths = z[:-1] - z[1:]
     scale = max(widths.max(initial=0.0), 1e-300)
     costs = [
-        np.array([k._k(level[:m]) for k in agent]) * widths / scale for agent in parts
+        np.array([k.values(level[:m]) for k in agent]) * widths / scale
+        for agent in parts
     ]
     # the shares of the layers, then everybody's risk: at least that of every part
     risks = block_diag([np.ones((len(agent), 1)) for agent in parts])
@@ -465,7 +466,7 @@ def _shortfalls(k):
             "programming; use law='conditional' or piecewise linear distortions"
         )
     s = np.hstack([0.0, k.breakpoints, 1.0])
-    values = k._k(s)
+    values = k.values(s)
     values[0] = k.jump
     slopes = np.append(np.diff(values) / np.diff(s), 0.0)
     mixture = [(0.0, k.jump)] if k.jump > 0 else []

@@ -347,6 +347,6 @@ def _part(parts, j):
 
 def _differences(distortion, level):
     """Return the differences of the distorted levels along rows that end at 1."""
-    k = distortion._k(level)
+    k = distortion.values(level)
     k[:, -1] = 1.0
     return np.maximum(np.diff(k, axis=1, prepend=0.0), 0.0)

@@ -247,14 +247,14 @@ class _Family:
         if len(measures) == 1 or len(level) > 1:
             shape = (len(self.z), level.shape[1])
             if len(measures) == 1:
-                return measures[0][0][0]._k(level)
+                return measures[0][0][0].values(level)
             tails = np.empty(shape)
             for (k,), rows in measures:
-                tails[rows] = k._k(level[rows])
+                tails[rows] = k.values(level[rows])
             return tails
         tails = np.empty((len(self.z), level.shape[1]))
         for (k,), rows in measures:
-            tails[rows] = k._k(level[0])
+            tails[rows] = k.values(level[0])
         return tails
 
     def _solve_saddles(self):
@@ -269,9 +269,12 @@ class _Family:
         tails = np.empty((n, *self.width.shape))
         for row in range(m):
             if all(len(parts[i][row]) == 1 for i in range(n)):
-                tails[:, row] = [parts[i][row][0]._k(level[row]) for i in range(n)]
+                tails[:, row] = [parts[i][row][0].values(level[row]) for i in range(n)]
                 continue
-            k = [np.array([d._k(level[row]) for d in parts[i][row]]) for i in range(n)]
+            k = [
+                np.array([d.values(level[row]) for d in parts[i][row]])
+                for i in range(n)
+            ]
             tails[:, row], shares, weights = saddle_shares(k, self.width[row])
             self.saddles[row] = shares, weights
         self._tails = list(tails)

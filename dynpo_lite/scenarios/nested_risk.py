@@ -166,7 +166,7 @@ def conditional_risk(siblings, z, measures):
     result = np.empty(len(z))
     for parts, rows in measures:
         at = level if len(level) == 1 else level[rows]
-        risks = [layer_sum(z[rows], k._k(at)) for k in parts]
+        risks = [layer_sum(z[rows], k.values(at)) for k in parts]
         result[rows] = risks[0] if len(risks) == 1 else np.max(risks, axis=0)
     return result
 

@@ -156,7 +156,7 @@ def _layers_of_every_level(x, agents, weights):
         weights = np.asarray(weights, dtype=float)
         order, level = survival_levels(x, weights / weights.sum())
     x = x[order][::-1]
-    k = np.array([agent._k(level[-2::-1]) for agent in agents])
+    k = np.array([agent.values(level[-2::-1]) for agent in agents])
     noise = max(agent.noise for agent in agents)
     return float(x[0]), stack(x, equal_shares(k, noise).T)
 
@@ -297,6 +297,6 @@ def level_bands(distortions):
         near = grid[np.clip(np.searchsorted(grid, inside), 0, len(grid) - 1)]
         inside = np.where((near > edges[1:]) & (near < edges[:-1]), near, inside)
     noise = max(k.noise for k in distortions)
-    shares = equal_shares(np.array([k._k(inside) for k in distortions]), noise)
+    shares = equal_shares(np.array([k.values(inside) for k in distortions]), noise)
     keep = np.append(True, (np.diff(shares, axis=1) != 0).any(axis=0))
     return np.append(edges[:-1][keep], 0.0), shares.T[keep]
