@@ -34,12 +34,7 @@ from dynpo_lite.companion.outputs import (
     unwritable,
     write_together,
 )
-from dynpo_lite.companion.rerun.page import (
-    joined_streams,
-    mathjax_file,
-    render_page,
-    title_of,
-)
+from dynpo_lite.companion.rerun.page import mathjax_file, render_page
 from dynpo_lite.companion.rerun.parameters import (
     check_parameters,
     find_notebook,
@@ -50,7 +45,8 @@ from dynpo_lite.companion.rerun.parameters import (
 from dynpo_lite.companion.rerun.record import harvest
 
 VERSIONS = ("numpy", "scipy", "matplotlib", "dynpo-lite")
-TOOLS = ("ipykernel", "matplotlib", "nbconvert", "papermill", "yaml")
+TOOLS = ("ipykernel", "matplotlib", "myst_nb", "papermill", "sphinx_design")
+TOOLS += ("sphinx_proof", "sphinxcontrib.bibtex", "yaml")
 RESULTS = "results.json"
 
 
@@ -102,6 +98,16 @@ def list_notebooks():
         )
         for path in sorted(notebooks_folder().glob("*.ipynb"))
     )
+
+
+def title_of(notebook, default):
+    """Return the first heading of level one."""
+    for cell in notebook["cells"]:
+        if cell["cell_type"] == "markdown":
+            for line in "".join(cell["source"]).splitlines():
+                if line.startswith("# "):
+                    return line.removeprefix("# ").strip()
+    return default
 
 
 # --- a run: planned, then executed ----------------------------------------------------
@@ -354,6 +360,20 @@ def _clean(notebook, source, plan):
             cell.outputs = joined_streams(cell.outputs)
         if "injected-parameters" in cell.metadata.get("tags", ()):
             _as_typed(cell, plan.typed)
+
+
+def joined_streams(outputs):
+    """Join consecutive texts of one stream, which arrive in accidental pieces."""
+    joined = []
+    for output in outputs:
+        last = joined[-1] if joined else {}
+        if output.output_type == "stream" == last.get("output_type") and (
+            output.name == last.name
+        ):
+            last.text += output.text
+        else:
+            joined.append(output)
+    return joined
 
 
 def _as_typed(cell, typed):
