@@ -9,8 +9,10 @@ import math
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
+import time
 import warnings
 from base64 import b64encode
 from html.parser import HTMLParser
@@ -152,6 +154,16 @@ def write_chapter(path):
             ("code", FAIL, {}),
         ],
     )
+
+
+ECONOMY = """\
+title = "t"
+currency = "EUR"
+nodes = "nodes.csv"
+[[agent]]
+name = "A"
+measure = {kind = "expectation"}
+"""
 
 
 @pytest.fixture(scope="module")
@@ -332,12 +344,49 @@ def test_a_file_in_the_folder_of_the_user_comes_first(tmp_path, monkeypatch):
     assert find_notebook("06").parent == book
 
 
-@pytest.mark.parametrize("content", ["", "[]", "{}", '{"cells": [1], "nbformat": 4}'])
+@pytest.mark.parametrize(
+    "content",
+    ["", "[]", "{}", '{"cells": [1], "nbformat": 4}', "[" * 100_000],
+    ids=lambda content: content[:20],
+)
 def test_what_is_no_notebook_is_refused(tmp_path, content):
     path = tmp_path / "x.ipynb"
     path.write_text(content)
     with pytest.raises(ValueError, match=r"is no notebook: give an \.ipynb"):
         read_parameters(path)
+
+
+def places(content, path=()):
+    """Yield the way to everything inside JSON."""
+    entries = content.items() if isinstance(content, dict) else enumerate(content)
+    for key, entry in entries:
+        yield (*path, key)
+        if isinstance(entry, (dict, list)):
+            yield from places(entry, (*path, key))
+
+
+def test_a_notebook_with_anything_anywhere_is_planned_or_refused(tmp_path, no_kernel):
+    """What is not refused must be what the tools behind it take."""
+    path = write_chapter(tmp_path / "x.ipynb")
+    source, messages = json.loads(path.read_text()), []
+    junk = [None, 3, "text", [3], {"a": []}]
+    for *way, last in places(source):
+        for value in junk:
+            content = json.loads(json.dumps(source))
+            inside = content
+            for key in way:
+                inside = inside[key]
+            inside[last] = value
+            path.write_text(json.dumps(content))
+            try:
+                plan = rerun.plan_run(path, {}, tmp_path / "out")
+                (tmp_path / "out").rmdir()
+                nbformat.write(nbformat.read(plan.notebook, 4), tmp_path / "copy.ipynb")
+            except ValueError as error:
+                messages.append(str(error))
+    assert len(messages) > 150
+    assert all(m.startswith(("notebook = ", "parameters cell, line")) for m in messages)
+    assert max(map(len, messages)) < 500
 
 
 def test_one_cell_holds_the_parameters(tmp_path):
@@ -801,6 +850,33 @@ def test_paths_must_exist(chapter, tmp_path, no_kernel):
     assert not (tmp_path / "out").exists()
 
 
+def test_an_economy_must_be_one(tmp_path, no_kernel):
+    line = 'economy_path: str = ""  # file; any; an economy'
+    cell = ("code", line, {"tags": ["parameters"]})
+    notebook = write_notebook(tmp_path / "own.ipynb", [cell])
+    (tmp_path / "empty.toml").write_text("")
+    (tmp_path / "binary.toml").write_bytes(b"\xff")
+    (tmp_path / "half.toml").write_text(ECONOMY)
+    (tmp_path / "nodes.csv").write_text("node,parent,probability,A\na,,1,\nb,a,0.5,1\n")
+    for name, why in {
+        "own.ipynb": "own.ipynb is no TOML: Invalid statement",
+        ".": "cannot be read (Is a directory): give a text file",
+        "binary.toml": "cannot be read (it is not UTF-8)",
+        "empty.toml": "empty.toml: title is missing",
+        "half.toml": "nodes.csv: the probabilities of the children of 'a' sum to 0.5",
+    }.items():
+        with pytest.raises(ValueError, match=r"^parameter economy_path = ") as caught:
+            rerun.run_notebook(
+                notebook, {"economy_path": str(tmp_path / name)}, tmp_path / "out"
+            )
+        assert why in str(caught.value)
+        assert not (tmp_path / "out").exists()
+    (tmp_path / "nodes.csv").write_text("node,parent,probability,A\na,,1,\nb,a,1,1\n")
+    path = str(tmp_path / "half.toml")
+    plan = rerun.plan_run(notebook, {"economy_path": path}, tmp_path / "out")
+    assert plan.resolved == {"economy_path": path}
+
+
 def test_the_notebook_is_not_overwritten(chapter, no_kernel):
     before = chapter.read_bytes()
     with pytest.raises(ValueError, match="holds the notebook itself: choose another"):
@@ -808,10 +884,66 @@ def test_the_notebook_is_not_overwritten(chapter, no_kernel):
     assert chapter.read_bytes() == before
 
 
-def test_a_folder_in_the_place_of_a_file_is_refused(chapter, tmp_path, no_kernel):
-    (tmp_path / "results.json").mkdir()
-    with pytest.raises(ValueError, match=r"\(results.json is a folder there\)"):
+@pytest.mark.parametrize(
+    "name", ["results.json", "06_tiny.html", "06_tiny.failed.ipynb"]
+)
+def test_a_folder_in_the_place_of_a_file_is_refused(chapter, tmp_path, no_kernel, name):
+    (tmp_path / name).mkdir()
+    with pytest.raises(ValueError, match=rf"\({name} is a folder there\)"):
         rerun.run_notebook(chapter, {}, tmp_path)
+
+
+def test_asserts_hold_whatever_the_settings_say(tmp_path, monkeypatch):
+    monkeypatch.setenv("PYTHONOPTIMIZE", "1")
+    path = write_notebook(tmp_path / "check.ipynb", [("code", "assert False", {})])
+    with pytest.raises(
+        rerun.NotebookFailed, match=r"failed in cell \[1\]: AssertionError"
+    ):
+        rerun.run_notebook(path, {}, tmp_path / "out", progress=False)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_run_that_is_stopped_leaves_no_trace(tmp_path, number):
+    cell = "import os, pathlib, time\npathlib.Path('pid').write_text(str(os.getpid()))"
+    cells = [("code", cell + "\ntime.sleep(60)", {})]
+    path = write_notebook(tmp_path / "sleep.ipynb", cells)
+    (tmp_path / "scratch").mkdir()
+    command = [sys.executable, "-m", "dynpo_lite.companion.cli", "run", path]
+    done = subprocess.Popen(
+        [*command, "-o", tmp_path / "new" / "out"],
+        env=os.environ | {"TMPDIR": str(tmp_path / "scratch")},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    started = []
+    for _ in range(600):
+        started = [p for p in tmp_path.glob("scratch/*/pid") if p.read_text()]
+        if started or done.poll() is not None:
+            break
+        time.sleep(0.1)
+    kernel = int(started[0].read_text())
+    done.send_signal(number)
+    out, err = done.communicate(timeout=60)
+    assert (done.returncode, out) == (128 + number, "")
+    assert err.splitlines()[-1] == "dynpo: interrupted: nothing was written"
+    assert "Traceback" not in err
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["scratch", "sleep.ipynb"]
+    assert list((tmp_path / "scratch").iterdir()) == []
+    with pytest.raises(ProcessLookupError):
+        os.kill(kernel, 0)
+
+
+def test_a_run_without_a_page_keeps_the_notebook(chapter, tmp_path, monkeypatch):
+    def fail(*arguments):
+        raise KeyError("two\nlines")
+
+    monkeypatch.setattr(rerun, "render_page", fail)
+    source = nbformat.read(chapter, as_version=4)
+    monkeypatch.setattr(rerun, "_run_kernel", lambda *arguments: source)
+    with pytest.raises(rerun.NotebookFailed, match="ran, but no page can be made of i"):
+        rerun.run_notebook(chapter, {}, tmp_path / "out")
+    assert [p.name for p in (tmp_path / "out").iterdir()] == ["06_tiny.failed.ipynb"]
 
 
 def test_missing_tools_are_named(chapter, tmp_path, monkeypatch, no_kernel):
