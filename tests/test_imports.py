@@ -23,7 +23,7 @@ RANK = {
     "__init__": 4,  # the public face
     "companion.outputs": 5,
     "companion.files": 6,
-    "companion.rerun": 6,
+    "companion.rerun": 7,
     "companion.chapters": 7,
     "companion.cli": 8,
 }
