@@ -34,7 +34,7 @@ test: env
 		--nbval --nbval-current-env --nbval-cell-timeout 300 notebooks
 
 faults: env
-	DYNPO_FAULTS=all $(venv) -m pytest -q tests/test_faults.py
+	DYNPO_FAULTS=all $(venv) -m pytest -q tests/test_faults.py tests/test_verifier.py
 
 browser: env
 	@$(venv) tools/browser.py
