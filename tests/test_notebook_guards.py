@@ -390,10 +390,12 @@ def test_pixels_and_flushes_are_no_difference():
 
 def test_execution_compares_with_what_is_stored(tmp_path, monkeypatch):
     """A refreshed notebook is equal; a wrong formula or a failing cell is not."""
+    monkeypatch.setenv("PYTHONOPTIMIZE", "1")  # of a user; no assert would count
     for key, value in build_book.environment(tmp_path).items():
         monkeypatch.setenv(key, value)
     path = tmp_path / "small.ipynb"
-    cells = [new_code_cell("risk = 2 * 1.9\nprint(f'{risk:.3f}')", id="risk")]
+    source = "risk = 2 * 1.9\nprint(f'{risk:.3f}', __debug__)"
+    cells = [new_code_cell(source, id="risk")]
     path.write_text(nbformat.writes(new_notebook(cells=cells)))
     assert build_book.run_one(path, refresh=True) == ([], True)
     stored = path.read_text()
@@ -401,7 +403,7 @@ def test_execution_compares_with_what_is_stored(tmp_path, monkeypatch):
 
     path.write_text(stored.replace("2 * 1.9", "2 + 1.9"))
     problems, _ = build_book.run_one(path, refresh=False)
-    assert {"-3.800", "+3.900"} <= set(problems)
+    assert {"-3.800 True", "+3.900 True"} <= set(problems)
 
     path.write_text(stored.replace("2 * 1.9", "1 / 0"))
     problems, _ = build_book.run_one(path, refresh=False)

@@ -57,6 +57,7 @@ def environment(build):
         "PYDEVD_DISABLE_FILE_VALIDATION": "1",  # no debugger's warning on stderr
         "PYTHONHASHSEED": "0",
         "PYTHONNOUSERSITE": "1",
+        "PYTHONOPTIMIZE": "",  # asserts are the checks
         "PYTHONPATH": "",
         "SOURCE_DATE_EPOCH": "1767225600",  # 2026-01-01
         "TZ": "UTC",

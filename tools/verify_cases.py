@@ -178,7 +178,7 @@ class Tree:
             for name in paid:
                 total = sum(row[name] for row in self.endowments.values())
                 require(
-                    total == self.s[name], f"node {name}: endowments sum to {total}"
+                    total == self.s[name], f"node {name}: endowments"
                 )
 
     def after(self, name):

@@ -327,7 +327,7 @@ def _kernel_of_this_interpreter(work):
         argv=command,
         display_name="Python 3",
         language="python",
-        env={"IPYTHONDIR": str(work / "ipython")},
+        env={"IPYTHONDIR": str(work / "ipython"), "PYTHONOPTIMIZE": ""},
     )
 
     class InterpreterKernel(AsyncKernelManager):
