@@ -1,14 +1,12 @@
 """The gates themselves: what make, the scripts and the workflows run, and how."""
 
 import os
-import re
 import subprocess
 import sys
 from pathlib import Path
 
 import nbformat
 import pytest
-import yaml
 from nbformat.v4 import new_code_cell, new_notebook
 
 from dynpo_lite.companion.rerun import run as rerun

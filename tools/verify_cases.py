@@ -177,9 +177,7 @@ class Tree:
                 require(set(row) == set(paid), f"endowments of {i}: other nodes")
             for name in paid:
                 total = sum(row[name] for row in self.endowments.values())
-                require(
-                    total == self.s[name], f"node {name}: endowments"
-                )
+                require(total == self.s[name], f"node {name}: endowments")
 
     def after(self, name):
         """Return the children of a node."""
