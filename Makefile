@@ -3,6 +3,8 @@ PYTHON ?=
 python := $(or $(PYTHON),python3)
 venv := .venv/bin/python
 extras := --extra book --extra test
+# asserts are the checks: they count in every command, whatever the user has set
+unexport PYTHONOPTIMIZE
 lock := uv pip compile pyproject.toml $(extras) --universal --python-version 3.11 \
 	--no-header --no-annotate --no-emit-index-url --quiet
 
@@ -34,7 +36,7 @@ test: env
 		--nbval --nbval-current-env --nbval-cell-timeout 300 notebooks
 
 faults: env
-	DYNPO_FAULTS=all $(venv) -m pytest -q tests/test_faults.py
+	DYNPO_FAULTS=all $(venv) -m pytest -q tests/test_faults.py tests/test_verifier.py
 
 browser: env
 	@$(venv) tools/browser.py
