@@ -70,4 +70,4 @@ __all__ = [
 
 
 def __dir__():
-    return sorted(__all__)
+    return sorted([*__all__, "__version__"])

@@ -269,7 +269,7 @@ def test_public_names_exist_and_are_sorted():
     import dynpo_lite
 
     assert dynpo_lite.__all__ == sorted(dynpo_lite.__all__)
-    assert dir(dynpo_lite) == dynpo_lite.__all__
+    assert dir(dynpo_lite) == sorted([*dynpo_lite.__all__, "__version__"])
     for name in dynpo_lite.__all__:
         assert getattr(dynpo_lite, name).__doc__, name
     with pytest.raises(AttributeError, match="'dynpo_lite' has no attribute 'nothing'"):
