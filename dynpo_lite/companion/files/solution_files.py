@@ -16,8 +16,8 @@ from dynpo_lite.companion.files.economy_file import NODE_COLUMNS, ROUNDING
 from dynpo_lite.companion.outputs import strict_json
 
 VERSIONS = ("dynpo-lite", "numpy", "scipy")
-SOLUTION_FILES = ("allocation.csv", "risks.csv", "layers.csv", "totals.csv")
-SOLUTION_FILES += ("solution.json",)
+TABLES = ("allocation.csv", "risks.csv", "layers.csv", "totals.csv")
+SOLUTION_FILES = (*TABLES, "solution.json")
 
 
 def nodes_csv(names, node_names, tree, endowments):
