@@ -24,6 +24,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from dynpo_lite.base import validate
+from dynpo_lite.base.reading import LAWS, reading
 from dynpo_lite.risk.distortions import Expectation, ExpectedShortfall, Mixture
 from dynpo_lite.section6 import assessment, contracts, rationality, simulation
 from dynpo_lite.section6.assessment import Assessment, Regime
@@ -31,8 +32,6 @@ from dynpo_lite.section6.contracts import WHOLES, Layers
 from dynpo_lite.section6.losses import Array, ExponentialPair
 from dynpo_lite.section6.simulation import Simulation
 from dynpo_lite.sharing.layers import Layer
-
-LAWS = ("conditional", "marginal")
 
 _mean = partial(validate.number, low=0, closed="neither", cure="choose a positive mean")
 _threshold = partial(validate.number, low=0, high=1, cure="choose a probability")
@@ -193,7 +192,7 @@ class TwoPeriodExample:
         self, law: str, retention: str | None, attachment: float | None
     ) -> tuple[Assessment, Layers | None]:
         """Return who judges and the layers, None for state-dependent retention."""
-        law, retention = _reading(law, retention)
+        law, retention = reading(law, retention)
         if retention == "deterministic":
             return self._judge(law), self.layers(law, attachment)
         if attachment is not None:
@@ -668,16 +667,3 @@ def _complete(layers: Iterable[Layer]) -> Layers:
                 "negative"
             )
     return layers
-
-
-def _reading(law: str, retention: str | None) -> tuple[str, str]:
-    validate.choice("law", law, LAWS)
-    if retention is None:
-        return law, "deterministic" if law == "marginal" else "state-dependent"
-    validate.choice("retention", retention, ("state-dependent", "deterministic"))
-    if law == "marginal" and retention == "state-dependent":
-        raise ValueError(
-            "retention = 'state-dependent' does not go with law = 'marginal': choose "
-            "'deterministic', or law = 'conditional'"
-        )
-    return law, retention

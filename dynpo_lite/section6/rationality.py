@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from dynpo_lite.base.lp import InfeasibleProgramme, solve_lp
 from dynpo_lite.section6.assessment import Assessment
 from dynpo_lite.section6.contracts import TIED, WHOLES, Layers
 
@@ -12,8 +13,6 @@ def endowment_range(judge: Assessment, layers: Layers) -> tuple[float, float]:
     Layers in which the agents tie are shared in any one proportion; both ends are nan
     where no endowments admit premia.
     """
-    from scipy.optimize import linprog
-
     ties = [layer for layer in layers if layer.shares == TIED]
     whole, owned, tied = (
         judge.of_each(part) / judge.losses.mean
@@ -31,6 +30,9 @@ def endowment_range(judge: Assessment, layers: Layers) -> tuple[float, float]:
     bounds = [(0, 1), (0, 1), (None, None)]
     ends = []
     for sign in (1, -1):
-        found = linprog([sign, 0, 0], rows, limits, bounds=bounds, method="highs-ds")
-        ends.append(float(found.x[0]) if found.status == 0 else np.nan)
+        try:
+            found = solve_lp([sign, 0, 0], rows, limits, bounds=bounds)
+        except InfeasibleProgramme:
+            return np.nan, np.nan
+        ends.append(float(found.x[0]))
     return ends[0] + 0.0, ends[1] + 0.0
