@@ -8,11 +8,12 @@ from dynpo_lite.economy.deterministic import Infeasible
 from dynpo_lite.economy.economy import Economy
 from dynpo_lite.economy.myopic import myopic_optimum, swap_interval
 from dynpo_lite.economy.solve import solve
+from dynpo_lite.risk.crossings import Minimum
 from dynpo_lite.risk.distortions import (
+    Distortion,
     DualPower,
     Expectation,
     ExpectedShortfall,
-    Minimum,
     Mixture,
     PiecewiseLinear,
     ProportionalHazard,
@@ -35,6 +36,7 @@ from dynpo_lite.vectors.sharing import SharedVector, Unbounded, vector_inf_convo
 
 __version__ = "0.1.0"
 __all__ = [
+    "Distortion",
     "DualPower",
     "Economy",
     "Expectation",

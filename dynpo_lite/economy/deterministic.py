@@ -19,7 +19,7 @@ import numpy as np
 
 from dynpo_lite.base.validate import frozen
 from dynpo_lite.economy.deterministic_programme import Market, Sacrifice, best_contracts
-from dynpo_lite.risk.distortions import equal_shares
+from dynpo_lite.risk.crossings import equal_shares
 from dynpo_lite.scenarios.nested_risk import descending_order
 from dynpo_lite.sharing.layers import stack
 

@@ -20,7 +20,7 @@ import numpy as np
 from dynpo_lite.base import validate
 from dynpo_lite.economy.deterministic import DeterministicSolution, rational_risks
 from dynpo_lite.economy.suprema import saddle_shares
-from dynpo_lite.risk.distortions import equal_shares
+from dynpo_lite.risk.crossings import equal_shares
 from dynpo_lite.scenarios.nested_risk import descending
 from dynpo_lite.sharing.layers import stack
 

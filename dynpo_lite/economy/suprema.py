@@ -11,7 +11,7 @@ a linear programme; its dual variables are the shares of the layers.
 
 import numpy as np
 
-from dynpo_lite.risk.distortions import equal_shares
+from dynpo_lite.risk.crossings import equal_shares
 
 TIGHT = {"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10}
 
