@@ -10,12 +10,12 @@ from dynpo_lite.economy.myopic import myopic_optimum, swap_interval
 from dynpo_lite.economy.report import Report, Trade
 from dynpo_lite.economy.solution import Solution
 from dynpo_lite.economy.solve import solve
+from dynpo_lite.risk.crossings import Minimum
 from dynpo_lite.risk.distortions import (
     Distortion,
     DualPower,
     Expectation,
     ExpectedShortfall,
-    Minimum,
     Mixture,
     PiecewiseLinear,
     ProportionalHazard,

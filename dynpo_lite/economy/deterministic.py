@@ -29,7 +29,8 @@ from dynpo_lite.economy.deterministic_programme import (
 )
 from dynpo_lite.economy.economy import Economy
 from dynpo_lite.economy.solution import Solution
-from dynpo_lite.risk.distortions import Distortion, equal_shares
+from dynpo_lite.risk.crossings import equal_shares
+from dynpo_lite.risk.distortions import Distortion
 from dynpo_lite.scenarios.nested_risk import descending_order
 from dynpo_lite.sharing.layers import Layer, stack
 

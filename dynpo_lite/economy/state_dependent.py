@@ -23,7 +23,7 @@ from dynpo_lite.base.validate import frozen
 from dynpo_lite.economy.economy import Economy
 from dynpo_lite.economy.solution import Solution
 from dynpo_lite.economy.suprema import saddle_shares
-from dynpo_lite.risk.distortions import equal_shares
+from dynpo_lite.risk.crossings import equal_shares
 from dynpo_lite.scenarios.nested_risk import descending
 from dynpo_lite.scenarios.tree import Siblings
 from dynpo_lite.sharing.layers import Layer, stack

@@ -13,7 +13,7 @@ import numpy as np
 
 from dynpo_lite.base.lp import solve_lp
 from dynpo_lite.base.types import Array
-from dynpo_lite.risk.distortions import equal_shares
+from dynpo_lite.risk.crossings import equal_shares
 
 
 def saddle_shares(

@@ -15,21 +15,11 @@ from numpy.typing import ArrayLike
 
 from dynpo_lite.base import validate
 from dynpo_lite.base.types import Array, Measure
-from dynpo_lite.risk.distortions import (
-    Distortion,
-    Minimum,
-    as_distortion,
-    equal_shares,
-    level_grid,
-)
-from dynpo_lite.risk.measures import (
-    BLOCK,
-    Supremum,
-    choquet,
-    is_frozen,
-    partitioned,
-    survival_levels,
-)
+from dynpo_lite.risk.crossings import Minimum, equal_shares, level_grid
+from dynpo_lite.risk.distortions import Distortion, as_distortion
+from dynpo_lite.risk.laws import as_law
+from dynpo_lite.risk.measures import Supremum, choquet
+from dynpo_lite.risk.samples import BLOCK, partitioned, survival_levels
 
 FEW = 1 << 14  # samples up to which every survival level is compared
 
@@ -147,10 +137,10 @@ def share_layers(
     agents = _agents(measures)
     value = choquet(x, Minimum(tuple(agents)), weights)
     n = len(agents)
-    if is_frozen(x):
-        low, high = (float(end) for end in x.support())
-        layers = _layers(*level_bands(agents), x.isf, low, high)
-        return SharedLoss(value, layers, None, low, n)
+    law = as_law(x)
+    if law is not None:
+        layers = _layers(*level_bands(agents), law.isf, law.low, law.high)
+        return SharedLoss(value, layers, None, law.low, n)
     x = np.asarray(x, dtype=float)
     if weights is not None or len(x) <= FEW:
         sure, layers = _layers_of_every_level(x, agents, weights)
