@@ -2,6 +2,8 @@
 PYTHON ?=
 python := $(or $(PYTHON),python3)
 venv := .venv/bin/python
+# asserts are the checks: they count in every command, whatever the user has set
+unexport PYTHONOPTIMIZE
 make_env := $(python) tools/make_env.py $(if $(PYTHON),--exact)
 lock := uv pip compile pyproject.toml --extra book --universal --python-version 3.11 \
 	--no-header --no-annotate --no-emit-index-url --quiet
@@ -39,7 +41,7 @@ test: env-test
 		--nbval --nbval-current-env --nbval-cell-timeout 300 notebooks
 
 faults: env-test
-	DYNPO_FAULTS=all $(venv) -m pytest -q tests/test_faults.py
+	DYNPO_FAULTS=all $(venv) -m pytest -q tests/test_faults.py tests/test_verifier.py
 
 browser: env-test
 	@$(venv) tools/browser.py

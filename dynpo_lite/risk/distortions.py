@@ -55,13 +55,14 @@ class Distortion:
             raise ValueError(
                 f"s = {bad} is no survival probability: give values in [0, 1]"
             )
-        return self._k(s)
+        return self.values(s)
 
     def complement(self, u):
         """Return ``1 - k(1 - u)`` without cancellation for small ``u``."""
-        return 1.0 - self._k(1.0 - np.asarray(u, dtype=float))
+        return 1.0 - self.values(1.0 - np.asarray(u, dtype=float))
 
-    def _k(self, s):
+    def values(self, s):
+        """Return ``k(s)`` for an array ``s`` in [0, 1], which is not checked again."""
         raise NotImplementedError
 
 
@@ -79,7 +80,7 @@ class Expectation(Distortion):
     def breakpoints(self):
         return np.empty(0)
 
-    def _k(self, s):
+    def values(self, s):
         return s + 0.0
 
     def complement(self, u):
@@ -136,7 +137,7 @@ class ExpectedShortfall(Distortion):
     def breakpoints(self):
         return np.empty(0) if self.level == 0 else np.array([self.tail])
 
-    def _k(self, s):
+    def values(self, s):
         return np.minimum(s / self.tail, 1.0)
 
     def complement(self, u):
@@ -160,7 +161,7 @@ class WorstCase(Distortion):
     def breakpoints(self):
         return np.empty(0)
 
-    def _k(self, s):
+    def values(self, s):
         return np.where(s > 0, 1.0, 0.0)
 
     def complement(self, u):
@@ -186,7 +187,7 @@ class ProportionalHazard(Distortion):
         )
         object.__setattr__(self, "exponent", value)
 
-    def _k(self, s):
+    def values(self, s):
         return s**self.exponent
 
     def complement(self, u):
@@ -213,7 +214,7 @@ class DualPower(Distortion):
         value = validate.number("power", self.power, 1, closed="left", cure=cure)
         object.__setattr__(self, "power", value)
 
-    def _k(self, s):
+    def values(self, s):
         with np.errstate(divide="ignore"):
             return -np.expm1(self.power * np.log1p(-s))
 
@@ -241,7 +242,7 @@ class Wang(Distortion):
         value = validate.number("shift", self.shift, 0, closed="left", cure=cure)
         object.__setattr__(self, "shift", value)
 
-    def _k(self, s):
+    def values(self, s):
         return self._shifted(s, self.shift)
 
     def complement(self, u):
@@ -308,7 +309,7 @@ class PiecewiseLinear(Distortion):
     def breakpoints(self):
         return self.s[1:-1]
 
-    def _k(self, s):
+    def values(self, s):
         return np.where(s > 0, np.interp(s, self.s, self.k), 0.0)
 
     def complement(self, u):
@@ -380,8 +381,8 @@ class Mixture(_Combination):
     def _each(self, value):
         return [w * value(d) for w, d in zip(self.weights, self.distortions)]
 
-    def _k(self, s):
-        return sum(self._each(lambda d: d._k(s)))
+    def values(self, s):
+        return sum(self._each(lambda d: d.values(s)))
 
     def complement(self, u):
         return sum(self._each(lambda d: d.complement(u)))
@@ -414,8 +415,8 @@ class Minimum(_Combination):
     def jump(self):
         return float(min(d.jump for d in self.distortions))
 
-    def _k(self, s):
-        return np.minimum.reduce([d._k(s) for d in self.distortions])
+    def values(self, s):
+        return np.minimum.reduce([d.values(s) for d in self.distortions])
 
     def complement(self, u):
         return np.maximum.reduce([d.complement(u) for d in self.distortions])
@@ -454,7 +455,7 @@ def linear_crossings(distortions):
     array([1.])
     """
     s = np.unique(np.hstack([0.0, 1.0] + [d.breakpoints for d in distortions]))
-    k = np.array([d._k(s) for d in distortions])
+    k = np.array([d.values(s) for d in distortions])
     k[:, 0] = [d.jump for d in distortions]
     crossings = []
     for i, j in combinations(range(len(k)), 2):
@@ -505,7 +506,7 @@ class UserDistortion(Distortion):
         tiny = np.asarray(self.function(np.array([1e-300, 1e-290])), dtype=float)
         return float(tiny[0]) if tiny[0] > 1e-3 and np.ptp(tiny) < 1e-9 else 0.0
 
-    def _k(self, s):
+    def values(self, s):
         s = np.asarray(s, dtype=float)
         # one axis, as when it was checked, and a copy of its own to write into
         return np.array(self.function(s.flatten()), dtype=float).reshape(s.shape)
@@ -567,7 +568,7 @@ def _smooth_crossings(distortions):
     """Return the levels at which the set of cheapest agents changes."""
     s = level_grid(distortions)
     noise = max(k.noise for k in distortions)
-    ties = cheapest(np.array([k._k(s) for k in distortions]), noise)
+    ties = cheapest(np.array([k.values(s) for k in distortions]), noise)
     changed = np.flatnonzero((ties[:, :-1] != ties[:, 1:]).any(axis=0))
     found = []
     for j in changed:
@@ -585,11 +586,12 @@ def _refine(distortions, low, high, tie_low, tie_high, depth=0):
 
         def gap(s):
             return float(
-                distortions[a]._k(np.float64(s)) - distortions[b]._k(np.float64(s))
+                distortions[a].values(np.float64(s))
+                - distortions[b].values(np.float64(s))
             )
 
         root = brentq(gap, low, high, xtol=1e-300, rtol=8.9e-16)
-        at = np.array([k._k(np.float64(root)) for k in distortions])
+        at = np.array([k.values(np.float64(root)) for k in distortions])
         if cheapest(at, noise)[a] or depth > 50:
             return [root]
         middle = root
@@ -597,7 +599,7 @@ def _refine(distortions, low, high, tie_low, tie_high, depth=0):
         return [high]
     else:  # one of them ties on one side only: halve the cell
         middle = (low + high) / 2
-        at = np.array([k._k(np.float64(middle)) for k in distortions])
+        at = np.array([k.values(np.float64(middle)) for k in distortions])
     tie = cheapest(at, noise)
     changes = []
     if (tie_low != tie).any():

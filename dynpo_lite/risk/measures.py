@@ -136,7 +136,7 @@ def _sample_integral(x, k, weights):
     if weights is not None:
         x = validate.finite_array("x", x)
         order, level = survival_levels(x, weights)
-        return float(np.diff(k._k(level), prepend=0.0) @ x[order])
+        return float(np.diff(k.values(level), prepend=0.0) @ x[order])
     if k.breakpoints is not None:
         return _piecewise_linear(x, k)
     return _smooth(x, k)
@@ -160,7 +160,7 @@ def _piecewise_linear(x, k):
     """Sum of top-mean terms: ``k`` is a mixture of maximum, shortfalls and mean."""
     n = len(x)
     s = np.hstack([0.0, k.breakpoints, 1.0])
-    values = k._k(s)
+    values = k.values(s)
     values[0] = k.jump
     if k.jump == 1:
         return float(validate.finite_array("x", x).max())
@@ -209,7 +209,7 @@ def _smooth(x, k):
         # survival levels (n - start)/n, ..., (n - stop)/n around the samples
         level = np.arange(n - start, n - stop - 1, -1, dtype=float)
         level /= n
-        k_level = k._k(level)
+        k_level = k.values(level)
         mass = k_level[:-1] - k_level[1:]
         mass *= x[start:stop]  # no dot product: BLAS would start threads for it
         total += mass.sum()
@@ -275,7 +275,10 @@ def _diverges(law, k):
     if far is None:
         return False
     points, levels = far
-    for values in (levels, k._k(levels)):  # a distorted tail is never the lighter one
+    for values in (
+        levels,
+        k.values(levels),
+    ):  # a distorted tail is never the lighter one
         indices = _indices(points, values)
         if indices[1] > 1.02 * indices[0]:  # lighter and lighter: integrate and see
             continue
@@ -359,10 +362,10 @@ def _discrete(law, k, low, high):
     if k.jump > 0 and high == np.inf:
         return np.inf
     centre = float(law.ppf(0.5))  # the atoms are one apart
-    up = _atoms_to(lambda x: k._k(law.sf(centre + x)), centre, high - centre)
+    up = _atoms_to(lambda x: k.values(law.sf(centre + x)), centre, high - centre)
     down = _atoms_to(lambda x: k.complement(law.cdf(centre - x)), centre, centre - low)
     atoms = centre + np.arange(-down, up + 1)
-    levels = k._k(np.clip(law.sf(np.append(atoms[0] - 1, atoms)), 0, 1))
+    levels = k.values(np.clip(law.sf(np.append(atoms[0] - 1, atoms)), 0, 1))
     return centre + float((levels[:-1] - levels[1:]) @ (atoms - centre))
 
 
@@ -405,7 +408,7 @@ def _by_pieces(law, k, low, high, kinks):
 
     def distorted(x):  # less the jump, which is counted at the end of the support
         tail = np.clip(law.sf(x), 0, 1)
-        return np.where(tail > 0, k._k(tail) - k.jump, 0.0)
+        return np.where(tail > 0, k.values(tail) - k.jump, 0.0)
 
     upper = _integrate(distorted, above, unit)
     if k.jump > 0:

@@ -123,11 +123,12 @@ def cheapest(
         rows.append(row)
         right.append(limit)
 
-    for v, node in enumerate(nodes):
-        below = np.flatnonzero(tree.parent[after] == node)
-        for i, agent in enumerate(economy.agents):
-            measure = agent[node] if isinstance(agent, dict) else agent
-            for q in scenarios(measure, tree.probability[after[below]]):
+    for v in range(number):
+        below = np.flatnonzero(tree.parent[after] == nodes[v])
+        for i in range(n):
+            ((parts, _),) = economy.measures_at(i, nodes[v : v + 1])
+            p = tree.probability[after[below]]
+            for q in np.vstack([scenarios(k, p) for k in parts]):
                 at_most([*(i * size + below), risk_at[i, v]], [*q, -1.0])
         at_most([*risk_at[:, v], total_at[v]], [1.0] * n + [-1.0])
         at_most([total_at[v], width - 1], [1.0, -1.0])
