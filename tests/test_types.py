@@ -1,4 +1,4 @@
-"""Every public name says its types, and code of users passes a type checker."""
+"""Every public name says what it does and its types; users' code passes a checker."""
 
 import inspect
 import subprocess
@@ -7,6 +7,8 @@ from functools import cached_property
 from pathlib import Path
 
 import pytest
+from numpydoc.docscrape import NumpyDocString
+from numpydoc.validate import validate
 
 import dynpo_lite
 
@@ -76,6 +78,16 @@ def untyped(function):
     return found
 
 
+def documented(owner):
+    """Return the names of the members of a class that have a docstring of their own."""
+    functions = {
+        name: function_of(value)
+        for base, name, value in members(owner)
+        if base is owner
+    }
+    return {name for name, f in functions.items() if f is not None and f.__doc__}
+
+
 def gaps(name, thing):
     """Return what of a public function or class has no type."""
     if not inspect.isclass(thing):
@@ -88,6 +100,28 @@ def gaps(name, thing):
         elif member not in inspect.get_annotations(base):
             found.append(f"{name}.{member}")
     return found
+
+
+@pytest.mark.parametrize("name", dynpo_lite.__all__)
+def test_all_that_a_name_offers_is_documented(name):
+    thing = getattr(dynpo_lite, name)
+    assert thing.__doc__
+    if inspect.isclass(thing):
+        told = documented(thing)
+        for base in inspect.getmro(thing)[1:]:
+            attributes = NumpyDocString(inspect.getdoc(base))["Attributes"]
+            told |= documented(base) | {attribute.name for attribute in attributes}
+        offered = {m for _, m, value in members(thing) if function_of(value)}
+        assert offered - told - {"__init__"} == set()
+
+
+@pytest.mark.parametrize("name", dynpo_lite.__all__)
+def test_no_docstring_tells_of_an_argument_that_is_not_there(name):
+    thing = getattr(dynpo_lite, name)
+    inner = documented(thing) if inspect.isclass(thing) else ()
+    for full in (name, *(f"{name}.{member}" for member in inner)):
+        errors = dict(validate(f"dynpo_lite.{full}")["errors"])
+        assert "PR02" not in errors, f"{full}: {errors['PR02']}"
 
 
 def test_public_names_are_typed():

@@ -612,7 +612,7 @@ class TwoPeriodExample:
         Returns
         -------
         Simulation
-            Each number as an :class:`Estimate` with its standard error.
+            Each number as an ``Estimate``: ``value``, ``standard_error``, ``z(other)``.
 
         Notes
         -----
