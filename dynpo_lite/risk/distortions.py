@@ -346,8 +346,8 @@ class Wang(Distortion):
     def _shifted(s: ArrayLike, shift: float) -> Array:
         from scipy.special import ndtr, ndtri  # a third of the package's import time
 
-        z: Array = ndtr(ndtri(s) + shift)
-        return z
+        values: Array = ndtr(ndtri(s) + shift)
+        return values
 
 
 @dataclass(frozen=True, eq=False)
