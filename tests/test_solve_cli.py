@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from dynpo_lite.companion import cli
+from dynpo_lite.companion import cli, outputs
 from dynpo_lite.companion.cli import main
 from dynpo_lite.companion.files import solution_files as writing
 from dynpo_lite.companion.files.economy_file import example_path, load_economy
@@ -120,6 +120,43 @@ def test_where_there_is_no_certificate(capsys, folder):
         "certificate: none, for ProportionalHazard(exponent=0.7) is not piecewise "
         "linear: " in out
     )
+    assert len(os.listdir("out")) == 5
+
+
+@pytest.mark.parametrize(
+    "error",
+    [RuntimeError("no\nway"), ZeroDivisionError("by 0"), AttributeError("None")],
+)
+def test_a_solution_is_kept_where_its_check_fails(capsys, folder, monkeypatch, error):
+    def fail(*arguments):
+        raise error
+
+    assert main(["solve", "economy.toml", "-o", "usual"]) == 0
+    monkeypatch.setattr(writing, "check_allocation", fail)
+    capsys.readouterr()
+    assert main(["solve", "economy.toml", "-o", "out"]) == 0
+    name = type(error).__name__
+    why = f"the check itself failed ({name}: {' '.join(str(error).split())})"
+    out, err = capsys.readouterr()
+    assert err == ""
+    assert f"certificate: none, for {why}\n" in out
+    summary = json.loads(Path("out", "solution.json").read_text())
+    assert summary["certificate"] == {"available": False, "reason": why}
+    for csv in SOLUTION_FILES[:-1]:
+        assert Path("out", csv).read_bytes() == Path("usual", csv).read_bytes()
+
+
+def test_a_terminal_without_our_letters(folder):
+    change("Three insurers", "Z\u00fcrich\u2019s insurers")
+    command = [sys.executable, "-m", "dynpo_lite.companion.cli", "solve"]
+    done = subprocess.run(
+        [*command, "economy.toml", "-o", "out"],
+        env=os.environ | {"PYTHONIOENCODING": "ascii"},
+        capture_output=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout.startswith(rb"Z\xfcrich\u2019s insurers share")
     assert len(os.listdir("out")) == 5
 
 
@@ -317,6 +354,29 @@ def test_all_or_nothing_when_the_disk_is_full(capsys, folder, monkeypatch):
     message = refused(capsys, folder, "economy.toml", "-o", "out", code=1)
     assert message == "the files cannot be written to out: No space left on device"
     refused(capsys, folder, "economy.toml", "-o", "new/out", code=1)
+
+
+def test_what_a_killed_run_staged_is_removed_and_what_a_live_one_did_is_not(folder):
+    finished = subprocess.Popen([sys.executable, "-c", ""])
+    finished.wait()
+    stale = [f".dynpo-{finished.pid}-abc", ".dynpo-abc", ".dynpo-" + "9" * 30 + "-a"]
+    for name in (*stale, f".dynpo-{os.getpid()}-abc", ".dynpo-1-abc"):
+        (folder / "out" / name).mkdir(parents=True)
+        (folder / "out" / name / "risks.csv").write_text("half")
+    assert main(["solve", "economy.toml", "-o", "out"]) == 0
+    left = {name for name in os.listdir("out") if name.startswith(".")}
+    assert left == {f".dynpo-{os.getpid()}-abc", ".dynpo-1-abc"}
+
+
+def test_the_summary_comes_last(folder, monkeypatch):
+    """A process killed between two moves leaves the summary the older one."""
+    moved = []
+    monkeypatch.setattr(
+        outputs.os, "replace", lambda source, target: moved.append(target.name)
+    )
+    assert main(["solve", "economy.toml", "-o", "out"]) == 0
+    assert sorted(moved) == sorted(SOLUTION_FILES)
+    assert moved[-1] == "solution.json"
 
 
 def test_an_interrupt_leaves_no_trace(capsys, folder, monkeypatch):

@@ -16,8 +16,8 @@ from dynpo_lite.companion.files.economy_file import NODE_COLUMNS, ROUNDING
 from dynpo_lite.companion.outputs import strict_json
 
 VERSIONS = ("dynpo-lite", "numpy", "scipy")
-SOLUTION_FILES = ("allocation.csv", "risks.csv", "layers.csv", "totals.csv")
-SOLUTION_FILES += ("solution.json",)
+TABLES = ("allocation.csv", "risks.csv", "layers.csv", "totals.csv")
+SOLUTION_FILES = (*TABLES, "solution.json")
 
 
 def nodes_csv(names, node_names, tree, endowments):
@@ -134,10 +134,11 @@ def _certificate(file, solution):
     """Return the independent check of the allocation, nodes and agents named."""
     try:
         report = check_allocation(file.economy, solution.allocation, file.law)
-    except ValueError as error:
-        if file.law != "marginal":
-            raise
-        return {"available": False, "reason": str(error)}
+    except Exception as error:  # whatever it is, the solution is not lost
+        reason = " ".join(str(error).split())
+        if not isinstance(error, ValueError):
+            reason = f"the check itself failed ({type(error).__name__}: {reason})"
+        return {"available": False, "reason": reason}
     size, trade = file.economy.scale, report.improving_trade
     found = {field.name: getattr(report, field.name) for field in fields(report)}
     found["gap"] = _digits(report.gap, size)
