@@ -1,6 +1,7 @@
 """The ledger agrees with the package, the notebooks and the tests it names."""
 
 import ast
+import inspect
 import re
 from dataclasses import replace
 from functools import cache
@@ -285,3 +286,31 @@ def test_the_paper_map_shows_the_ledger(monkeypatch):
 
     for path, text in paper_map.files(LEDGER).items():
         assert path.read_text(encoding="utf-8") == text, path.name
+
+
+# --- names of items, wherever they stand ----------------------------------------------
+
+NAMED = re.compile(
+    r"(?<!\")\b(Definition|Assumption|Lemma|Proposition|Theorem|Corollary)"
+    r" ((?:[A-Z]|\d+)\.\d+)"
+)
+TEXTS = [
+    *ROOT.glob("dynpo_lite/**/*.py"),
+    *(path for folder in ("book", "notebooks") for path in ROOT.glob(f"{folder}/*.*")),
+    *ROOT.glob("*.md"),
+]
+
+
+@pytest.mark.parametrize("path", TEXTS, ids=lambda path: path.name)
+def test_every_item_named_in_words_exists(path):
+    """No docstring and no page refers to a Definition 99.9; quotations apart."""
+    known = {(item.kind, item.number) for item in LEDGER.items}
+    named = NAMED.findall(path.read_text("utf-8"))
+    assert {(kind.lower(), number) for kind, number in named} <= known
+
+
+def test_public_functions_show_an_example():
+    functions = {n: getattr(dp, n) for n in dp.__all__}
+    functions = {n: f for n, f in functions.items() if inspect.isfunction(f)}
+    assert functions
+    assert [n for n, f in functions.items() if ">>> " not in (f.__doc__ or "")] == []

@@ -184,6 +184,9 @@ def test_the_numbered_items_are_counted_in_words():
     ]
     for words in said:
         assert words in text, words
+    for page in PAGES:
+        text = " ".join((ROOT / page).read_text("utf-8").split())
+        assert set(re.findall(r"(\d+) (?:numbered )?items", text)) <= {str(len(kinds))}
     for page in ("README.md", "book/findings.md"):
         text = " ".join((ROOT / page).read_text("utf-8").split())
         assert "eight small economies" in text
