@@ -31,16 +31,12 @@ class Distortion:
         kink, ascending; None where it is not piecewise linear.
     jump : float
         ``k(0+)``: the weight of the essential supremum.
-    smooth : bool
-        Whether it is smooth between its kinks.
-    noise : float
-        Rounding error of its values, absolute.
     """
 
     breakpoints = None
     jump = 0.0
-    smooth = True
-    noise = 0.0
+    smooth = True  # between its kinks
+    noise = 0.0  # rounding of its values, absolute
 
     @property
     def kinks(self):
