@@ -367,7 +367,7 @@ def parse_assignments(
     ValueError: -p 'mean' is no assignment: write -p NAME=VALUE, such as -p mean=200.0
     """
     known = {parameter.name: parameter for parameter in declared}
-    values = {}
+    values: dict[str, Any] = {}
     for assignment in assignments:
         name, sign, text = assignment.partition("=")
         if not sign:

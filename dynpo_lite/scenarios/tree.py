@@ -148,7 +148,8 @@ class ScenarioTree:
             probability = self.probability[children]
             equal = bool((np.abs(probability * size - 1) <= 1e-14).all())
             arrays = self.parent[children[:, 0]], children, probability
-            yield Siblings(*map(validate.frozen, arrays), equal)
+            parent, children, probability = map(validate.frozen, arrays)
+            yield Siblings(parent, children, probability, equal)
 
 
 def _integers(parent: ArrayLike) -> Integers:
