@@ -43,11 +43,12 @@ def saddle():
     first = [half, dp.Mixture([dp.Expectation(), worse], [0.6, 0.4])]
     second = dp.Mixture([dp.Expectation(), dp.ExpectedShortfall(0.8)], [0.5, 0.5])
     widths, tails = (5, 3, 12), (0.6, 0.3, 0.1)
-    one, two = ([w * k(u) for w, u in zip(widths, tails)] for k in first)
-    other = [w * second(u) for w, u in zip(widths, tails)]
+    one, two = ([w * float(k(u)) for w, u in zip(widths, tails)] for k in first)
+    seen = [float(second(u)) for u in tails]
+    other = [w * k for w, k in zip(widths, seen)]
     slopes = [a - b for a, b in zip(one, two)]
     rising = slopes[0] + slopes[1]  # until agent 1's part of the first layer is free
-    by_layer = [*one, *two, *other, *(second(u) for u in tails)]
+    by_layer = [*one, *two, *other, *seen]
     weight = oracles.exact_cases()[4].answer["saddle_weights"]["0"]["1"][0]
     return [
         *(*by_layer, other[0] + other[2], rising, slopes[1], -slopes[2] - slopes[1]),
@@ -156,6 +157,7 @@ def facts(page):
     return {
         "README.md": [*map(float, seconds), len(kinds), marginal, conditional],
         "CHANGELOG.md": items,
+        "book/api.md": [0.95],
         "book/findings.md": [*items, samples],
         "book/intro.md": [samples, attachment],
         "book/economy_file.md": [

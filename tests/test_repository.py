@@ -14,7 +14,6 @@ import make_env
 import pytest
 import yaml
 from packaging.requirements import Requirement
-from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
 from dynpo_lite.companion import cli
@@ -124,6 +123,7 @@ BROUGHT = {
     **{"pillow": "matplotlib", "beautifulsoup4": "pydata-sphinx-theme"},
     **{"cycler": "matplotlib", "pygments": "sphinx"},
     **{"docutils": "sphinx", "traitlets": "ipykernel", "nbclient": "papermill"},
+    **{"sphinx-design": "jupyter-book"},
     **{"myst-nb": "jupyter-book", "markdown-it-py": "jupyter-book"},
 }
 
@@ -170,19 +170,17 @@ def test_what_is_imported_is_declared():
 
 
 def test_supported_pythons_agree():
-    """The tool, the requirement, the workflow, conda, the lock and two pages."""
-    low, high = make_env.SUPPORTED
-    tested = [f"3.{minor}" for minor in range(low[1], high[1])]
-    wanted = SpecifierSet(PROJECT["requires-python"])
-    assert all(f"{python}.1" in wanted for python in tested)
-    assert f"3.{low[1] - 1}.9" not in wanted
+    """The tool, the workflow, conda, the lock and the pages; see test_env_agree.py."""
+    low, high = make_env.OLDEST[1], make_env.NEWEST[1]
     workflow = yaml.safe_load(text(".github/workflows/ci.yml"))
-    assert workflow["jobs"]["check"]["strategy"]["matrix"]["python"] == tested
+    tested = workflow["jobs"]["check"]["strategy"]["matrix"]["python"]
+    assert tested == [f"3.{minor}" for minor in range(low, high + 1)]
     assert f"- python={tested[0]}\n" in text("environment.yml")
     assert f"--python-version {tested[0]} " in text("Makefile")
-    said = f"Python {', '.join(tested[:-1])} or {tested[-1]}"
-    for page in ("README.md", "book/rerun.md", "book/findings.md"):
-        assert said in " ".join(text(page).split()), page
+    for page in ("README.md", "CONTRIBUTING.md", "book/rerun.md", "book/findings.md"):
+        assert f"Python {tested[0]} to {tested[-1]}" in " ".join(text(page).split()), (
+            page
+        )
 
 
 # --- links and paths ------------------------------------------------------------------
