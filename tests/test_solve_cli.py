@@ -291,8 +291,8 @@ def test_wrong_usage(capsys, folder, arguments, message):
             "nodes.csv",
             "calm,today,0.2,",
             "calm,today,0.3,",
-            "nodes.csv: the probabilities of the children of 'today' sum to 1.1: let "
-            "them sum to 1 (they are conditional)",
+            "nodes.csv, line 2, column probability: the children of node 'today' sum "
+            "to 1.1: divide them by their sum (they are conditional on the parent)",
         ),
         (
             "nodes.csv",

@@ -29,6 +29,7 @@ from dynpo_lite.companion.files.solution_files import SOLUTION_FILES, solution_f
 from dynpo_lite.companion.outputs import (
     WriteFailed,
     create_folder,
+    one_line,
     refuse_folders,
     remove_empty,
     unwritable,
@@ -108,14 +109,7 @@ def _leave_stdout(code: int) -> int:
 
 
 def _say(message: object, code: int) -> int:
-    """Print one line to stderr, printable and no longer than a screen."""
-    line = "".join(
-        c if c.isprintable() else c.encode("unicode_escape").decode()
-        for c in str(message)
-    )
-    if len(line) > 1500:
-        line = f"{line[:1200]} ... {line[-200:]}"
-    print(f"dynpo: {line}", file=sys.stderr)
+    print(f"dynpo: {one_line(message)}", file=sys.stderr)
     return code
 
 

@@ -11,14 +11,9 @@ from dynpo_lite import (
     ScenarioTree,
 )
 from dynpo_lite.base import validate
-from dynpo_lite.companion.files.economy_file import (
-    ROUNDING,
-    EconomyFile,
-    mass_below,
-    numbered,
-    read_csv,
-    read_number,
-)
+from dynpo_lite.companion.files.csv_tables import numbered, read_csv, read_number
+from dynpo_lite.companion.files.economy_file import EconomyFile
+from dynpo_lite.companion.files.preferences import ROUNDING, mass_below
 from dynpo_lite.risk.measures import is_frozen
 
 
