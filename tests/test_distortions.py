@@ -15,7 +15,8 @@ from oracles import mixture_of_shortfalls
 from strategies import as_measure, distortions, levels, piecewise_linear, refusal
 
 import dynpo_lite as dp
-from dynpo_lite.risk.distortions import as_distortion, linear_crossings
+from dynpo_lite.risk.crossings import linear_crossings
+from dynpo_lite.risk.distortions import as_distortion
 
 TINY = [1e-300, 1e-100, 1e-17, 1e-12, 1e-5, 0.01, 0.3]
 

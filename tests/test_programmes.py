@@ -44,3 +44,15 @@ def test_caps_that_nothing_meets_are_refused():
     economy = four_leaf_economy()
     with pytest.raises(RuntimeError, match="no payments at 2 stay within the caps"):
         cheapest(economy, economy.endowments, 1, [1, 1], totals=[2.9, 8])
+
+
+def test_agents_may_be_given_as_lists_and_with_suprema():
+    economy = four_leaf_economy()
+    mean, worst = dp.Expectation(), dp.WorstCase()
+    both = dp.Supremum([mean, dp.ExpectedShortfall(0.5)])
+    agents = [[both] * 3, [mean, mean, worst]]
+    listed = dp.Economy(economy.tree, economy.endowments, agents)
+    nodes = dict(enumerate(agents[1]))
+    mapped = dp.Economy(economy.tree, economy.endowments, [both, nodes])
+    values = [cheapest(e, e.endowments, 1, [1, 1])[0] for e in (listed, mapped)]
+    assert values == pytest.approx([11, 11])  # 3 for the mean, 8 for the average

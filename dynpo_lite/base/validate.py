@@ -178,3 +178,19 @@ def frozen(array):
     """Return the array, no longer writeable."""
     array.setflags(write=False)
     return array
+
+
+def instance(name: str, value: object, kind: type) -> None:
+    """Refuse what is not of a kind.
+
+    Examples
+    --------
+    >>> instance("level", "x", float)
+    Traceback (most recent call last):
+    ...
+    TypeError: level = 'x' is no float: give one
+    """
+    if not isinstance(value, kind):
+        shown = repr(value)
+        shown = shown if len(shown) <= 60 else f"{shown[:57]}..."
+        raise TypeError(f"{name} = {shown} is no {kind.__name__}: give one")

@@ -46,7 +46,7 @@ def tree(economy, currency, quantity=None, label="aggregate loss"):
     area = 8 + 250 * chance[1:]
     axes.scatter(stage[1:], quantity[1:], area, color=COLOURS[0], zorder=3)
     axes.plot(stage[0], quantity[0], "s", color=INK, zorder=3)
-    axes.set(xlabel="time", ylabel=f"{label} ({currency})")
+    axes.set(xlabel="time", ylabel=_plain(f"{label} ({currency})"))
     axes.set_xticks(range(shape.horizon + 1))
     return {"stage": stage, "quantity": quantity, "probability": chance}
 
@@ -77,16 +77,16 @@ def layers(found, names, currency):
                     layer.width,
                     left,
                     align="edge",
-                    color=COLOURS[i % len(COLOURS)],
-                    hatch=HATCHES[i % len(HATCHES)],
-                    edgecolor="white",
                     linewidth=0.5,
+                    **_look(i),
                 )
             left += share
     _legend(axes, names)
-    axes.set(xlim=(0, 1), xlabel="share of the layer", ylabel=f"level ({currency})")
-    ends = [found[0].attachment, *(layer.exhaustion for layer in found)]
-    return {"ends": np.array(ends), "shares": np.array([y.shares for y in found])}
+    axes.set(xlim=(0, 1), xlabel="share of the layer")
+    axes.set_ylabel(_plain(f"level ({currency})"))
+    ends = np.unique([(layer.attachment, layer.exhaustion) for layer in found])
+    shares = np.array([layer.shares for layer in found])
+    return {"ends": ends, "shares": shares.reshape(-1, len(names))}
 
 
 @plt.rc_context(STYLE)
@@ -111,8 +111,8 @@ def premia(solution, names, currency, node=0):
     place = np.arange(len(names))
     axes.hlines(place, low, high, color=COLOURS[0], linewidth=6, alpha=0.5)
     axes.plot(chosen, place, "D", color=INK)
-    axes.set_yticks(place, names)
-    axes.set(xlabel=f"premium paid ({currency})", ylim=(len(names) - 0.5, -0.5))
+    axes.set_yticks(place, map(_plain, names))
+    axes.set(xlabel=_plain(f"premium paid ({currency})"), ylim=(len(names) - 0.5, -0.5))
     return {"low": low, "high": high, "premium": chosen}
 
 
@@ -139,13 +139,11 @@ def gains(risks, names, currency):
             place + (j - (len(risks) - 1) / 2) * width,
             values,
             width,
-            label=label,
-            color=COLOURS[j],
-            hatch=HATCHES[j],
-            edgecolor="white",
+            label=_plain(label),
+            **_look(j),
         )
-    axes.set_xticks(place, names)
-    axes.set(ylabel=f"risk at time 0 ({currency})")
+    axes.set_xticks(place, map(_plain, names))
+    axes.set(ylabel=_plain(f"risk at time 0 ({currency})"))
     axes.legend()
     return dict(risks)
 
@@ -176,21 +174,27 @@ def convergence(values, currency):
             label=f"{bins} bins a node",
         )
     axes.set_xscale("log")
-    axes.set(xlabel="simulated paths", ylabel=f"least total risk ({currency})")
+    axes.set(xlabel="simulated paths", ylabel=_plain(f"least total risk ({currency})"))
     axes.legend()
     return dict(values)
 
 
 def _legend(axes, names):
-    handles = [
-        plt.Rectangle(
-            (0, 0),
-            1,
-            1,
-            color=COLOURS[i % len(COLOURS)],
-            hatch=HATCHES[i % len(HATCHES)],
-            ec="white",
-        )
-        for i in range(len(names))
-    ]
-    axes.figure.legend(handles, names, loc="outside upper center", ncols=3)
+    handles = [plt.Rectangle((0, 0), 1, 1, **_look(i)) for i in range(len(names))]
+    labels = list(map(_plain, names))
+    axes.figure.legend(handles, labels, loc="outside upper center", ncols=3)
+
+
+def _look(i):
+    """Return colour and hatch; further agents have known colours and other hatches."""
+    hatch = HATCHES[(i + i // len(COLOURS)) % len(HATCHES)]
+    return {
+        "facecolor": COLOURS[i % len(COLOURS)],
+        "hatch": hatch,
+        "edgecolor": "white",
+    }
+
+
+def _plain(text):
+    """Return a text in which matplotlib sees no formula."""
+    return text.replace("$", r"\$")

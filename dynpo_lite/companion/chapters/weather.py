@@ -32,7 +32,7 @@ N_YEARS = 3
 
 # how data/weather was made
 SEED, N_PATHS, BINS = 2026, 4000, (5, 4, 4)
-WORDS = {4: ("calm", "usual", "rough", "stormy")}
+WORDS: dict[int, tuple[str, ...]] = {4: ("calm", "usual", "rough", "stormy")}
 WORDS[5] = ("calm", "mild", *WORDS[4][1:])
 
 

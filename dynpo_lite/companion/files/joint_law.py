@@ -14,7 +14,7 @@ from dynpo_lite.base import validate
 from dynpo_lite.companion.files.csv_tables import numbered, read_csv, read_number
 from dynpo_lite.companion.files.economy_file import EconomyFile
 from dynpo_lite.companion.files.preferences import ROUNDING, mass_below
-from dynpo_lite.risk.measures import is_frozen
+from dynpo_lite.risk.laws import as_law
 
 
 def joint_law_economy(
@@ -155,8 +155,9 @@ def _bin_means(name, law, edges):
     """Return the mean of a law between its quantiles at neighbouring levels."""
     from scipy.integrate import tanhsinh
 
-    if not is_frozen(law):
-        raise TypeError(f"{name} = {law!r} is no law: give a frozen scipy.stats one")
+    law, given = as_law(law, name), law
+    if law is None:
+        raise TypeError(f"{name} = {given!r} is no law: give a frozen scipy.stats one")
     with np.errstate(all="ignore"):
         mass = tanhsinh(law.isf, 1 - edges[1:], 1 - edges[:-1], rtol=1e-10, atol=0)
     settled = mass.success | (np.abs(mass.integral) < 1e-300)

@@ -17,8 +17,8 @@ from dynpo_lite.companion.files.preferences import ROUNDING
 from dynpo_lite.companion.outputs import strict_json
 
 VERSIONS = ("dynpo-lite", "numpy", "scipy")
-SOLUTION_FILES = ("allocation.csv", "risks.csv", "layers.csv", "totals.csv")
-SOLUTION_FILES += ("solution.json",)
+TABLES = ("allocation.csv", "risks.csv", "layers.csv", "totals.csv")
+SOLUTION_FILES = (*TABLES, "solution.json")
 
 
 def solution_files(
