@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from dynpo_lite.base.lp import SolverError
 from dynpo_lite.companion import cli, outputs
 from dynpo_lite.companion.cli import main
 from dynpo_lite.companion.files import solution_files as writing
@@ -377,6 +378,15 @@ def test_the_summary_comes_last(folder, monkeypatch):
     assert main(["solve", "economy.toml", "-o", "out"]) == 0
     assert sorted(moved) == sorted(SOLUTION_FILES)
     assert moved[-1] == "solution.json"
+
+
+def test_a_solver_that_gives_up_leaves_no_trace(capsys, folder, monkeypatch):
+    def stop(*arguments):
+        raise SolverError("the linear programme failed:\ntime limit")
+
+    monkeypatch.setattr(cli, "solution_files", stop)
+    message = refused(capsys, folder, "economy.toml", "-o", "new/out", code=1)
+    assert message == r"the linear programme failed:\ntime limit"
 
 
 def test_an_interrupt_leaves_no_trace(capsys, folder, monkeypatch):

@@ -165,7 +165,7 @@ def read_nodes(file: Path, names: Sequence[str]) -> Scenarios:
             losses[i, v] = read_number(f"{place} {agent}", row[agent])
     parent = [-1] + [number[parents[name]] for name in order[1:]]
     try:
-        tree = ScenarioTree(parent, chances)
+        tree = ScenarioTree(np.array(parent), chances)
     except ValueError as error:
         raise ValueError(_in_words(str(error), order, at)) from None
     _check_size(file, losses)
@@ -236,7 +236,7 @@ def read_paths(file: Path, names: Sequence[str], bins: Any, place: str) -> Scena
         Where the bins are given.
     """
     paths: dict[str, dict[int, list[float]]] = {}
-    lines = {}
+    lines: dict[tuple[str, int], int] = {}
     for line, row in read_csv(file, (*PATH_COLUMNS, *names)):
         here = f"{file.name}, line {line}"
         path, time = row["path"], row["time"]

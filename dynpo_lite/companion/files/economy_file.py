@@ -16,8 +16,9 @@ from typing import Any
 
 import numpy as np
 
-from dynpo_lite import Economy, solve
+from dynpo_lite import Economy, Solution, solve
 from dynpo_lite.base import validate
+from dynpo_lite.base.reading import reading
 from dynpo_lite.companion.files.csv_tables import (
     LARGEST,
     NODE_COLUMNS,
@@ -78,12 +79,12 @@ class EconomyFile:
     surplus_split: tuple[float, ...] | None = None
     sources: tuple[Path, ...] = ()
 
-    def solve(self) -> Any:
+    def solve(self) -> Solution:
         """Solve the economy with the settings of the file.
 
         Returns
         -------
-        Solution or DeterministicSolution
+        Solution
 
         Raises
         ------
@@ -182,7 +183,7 @@ def _load(path: Path, scenarios: Any) -> EconomyFile:
         found = Scenarios(tree, endowments, numbered(tree))
     aggregate = found.endowments.sum(axis=0)
     preferences = Preferences(found.tree, aggregate, found.node_names, place)
-    agents = [preferences.of(agent) for agent in table["agent"]]
+    agents = tuple(preferences.of(agent) for agent in table["agent"])
     return EconomyFile(
         title=_text(place, table, "title"),
         currency=_text(place, table, "currency"),
@@ -279,20 +280,9 @@ def _agent_names(place: str, agents: Any) -> tuple[str, ...]:
 def _settings(place: str, table: Mapping[str, Any], n_agents: int) -> dict[str, Any]:
     """Return the arguments of ``solve`` that the file gives, checked together."""
     with placed(place):
-        law = validate.choice(
-            "law", table.get("law", "conditional"), ("conditional", "marginal")
+        law, retention = reading(
+            table.get("law", "conditional"), table.get("retention")
         )
-        usual = "state-dependent" if law == "conditional" else "deterministic"
-        retention = validate.choice(
-            "retention",
-            table.get("retention", usual),
-            ("state-dependent", "deterministic"),
-        )
-        if (law, retention) == ("marginal", "state-dependent"):
-            raise ValueError(
-                "retention = 'state-dependent' does not go with law = 'marginal': "
-                "choose 'deterministic', or law = 'conditional'"
-            )
         rational = table.get("individually_rational", True)
         if not isinstance(rational, bool):
             raise ValueError(

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from dynpo_lite import check_allocation, myopic_optimum
+from dynpo_lite import Solution, check_allocation, myopic_optimum
 from dynpo_lite.companion.files.csv_tables import write_csv
 from dynpo_lite.companion.files.economy_file import EconomyFile
 from dynpo_lite.companion.files.preferences import ROUNDING
@@ -22,14 +22,14 @@ SOLUTION_FILES = (*TABLES, "solution.json")
 
 
 def solution_files(
-    file: EconomyFile, solution: Any, certify: bool = True
+    file: EconomyFile, solution: Solution, certify: bool = True
 ) -> dict[str, str]:
     """Return all that ``dynpo solve`` writes, as texts.
 
     Parameters
     ----------
     file : EconomyFile
-    solution : Solution or DeterministicSolution
+    solution : Solution
         What ``file.solve()`` returned.
     certify : bool
         Whether ``solution.json`` holds what ``check_allocation`` finds.
@@ -55,7 +55,9 @@ def solution_files(
     return dict(zip(SOLUTION_FILES, [*texts, strict_json(summary)], strict=True))
 
 
-def summarise(file: EconomyFile, solution: Any, certify: bool = True) -> dict[str, Any]:
+def summarise(
+    file: EconomyFile, solution: Solution, certify: bool = True
+) -> dict[str, Any]:
     """Return what ``solution.json`` holds; parameters as :func:`solution_files`.
 
     Returns
@@ -102,7 +104,7 @@ def summarise(file: EconomyFile, solution: Any, certify: bool = True) -> dict[st
     }
 
 
-def _certificate(file: EconomyFile, solution: Any) -> dict[str, Any]:
+def _certificate(file: EconomyFile, solution: Solution) -> dict[str, Any]:
     """Return the independent check of the allocation, nodes and agents named."""
     try:
         report = check_allocation(file.economy, solution.allocation, file.law)
@@ -136,7 +138,7 @@ def _node_cells(file: EconomyFile, v: int) -> list:
     return [names[v], names[tree.parent[v]] if v else "", int(tree.stage[v])]
 
 
-def _allocation_csv(file: EconomyFile, solution: Any) -> str:
+def _allocation_csv(file: EconomyFile, solution: Solution) -> str:
     tree = file.economy.tree
     paid = _clean(solution.allocation, file.economy.scale)
     rows = [
@@ -146,7 +148,7 @@ def _allocation_csv(file: EconomyFile, solution: Any) -> str:
     return write_csv(["node", "parent", "stage", "probability", *file.names], rows)
 
 
-def _totals_csv(file: EconomyFile, solution: Any) -> str:
+def _totals_csv(file: EconomyFile, solution: Solution) -> str:
     economy = file.economy
     alone = economy.risk_without_trade(file.law).sum(axis=0)
     columns = economy.aggregate, alone, solution.total_risk_to_go, solution.surplus
@@ -160,12 +162,12 @@ def _totals_csv(file: EconomyFile, solution: Any) -> str:
     return write_csv(header, rows)
 
 
-def _risks_csv(file: EconomyFile, solution: Any) -> str:
+def _risks_csv(file: EconomyFile, solution: Solution) -> str:
     economy = file.economy
     inner = range(economy.tree.first[economy.tree.horizon])
     columns = (
         *(economy.risk_without_trade(file.law), solution.risk_to_go),
-        _premium(file, solution),
+        solution.premium,
         *np.moveaxis(solution.risk_interval, 2, 0),
         *np.moveaxis(solution.premium_interval, 2, 0),
     )
@@ -180,16 +182,7 @@ def _risks_csv(file: EconomyFile, solution: Any) -> str:
     return write_csv(header, rows)
 
 
-def _premium(file: EconomyFile, solution: Any) -> np.ndarray:
-    """Return what each agent pays at the children of a node beside its layers."""
-    if hasattr(solution, "premium"):
-        return solution.premium
-    tree = file.economy.tree
-    inner = tree.stage[: tree.first[tree.horizon]]
-    return np.array([solution.constants[int(t) + 1] for t in inner]).T
-
-
-def _layers_csv(file: EconomyFile, solution: Any) -> str:
+def _layers_csv(file: EconomyFile, solution: Solution) -> str:
     named = file.retention == "state-dependent"
     rows = [
         [

@@ -405,7 +405,7 @@ def _kernel_of_this_interpreter(work: Path, stops: list[int]) -> type:
             stops.append(number)
             self.ending = asyncio.ensure_future(self.shutdown_kernel(now=True))
 
-        async def start_kernel(self, **options: Any) -> None:
+        async def start_kernel(self, **options: Any) -> None:  # type: ignore[override]
             tell_of_stops(asyncio.get_running_loop(), self.end)
             # What the process says besides the outputs is noise when it is stopped.
             quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
@@ -433,7 +433,7 @@ def joined_streams(outputs: list) -> list:
     """Join consecutive texts of one stream, which arrive in accidental pieces."""
     joined: list = []
     for output in outputs:
-        last = joined[-1] if joined else {}
+        last: Any = joined[-1] if joined else {}
         if output.output_type == "stream" == last.get("output_type") and (
             output.name == last.name
         ):
