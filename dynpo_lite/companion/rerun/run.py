@@ -13,7 +13,6 @@ papermill, nbformat and Sphinx are imported where they are used: they take longe
 everything the command line does without them.
 """
 
-import asyncio
 import copy
 import itertools
 import logging
@@ -386,6 +385,8 @@ def _kernel_of_this_interpreter(work: Path, stops: list[int]) -> type:
     found first, and the user's IPython start-up files would run in it.  A signal that
     asks the process to end is put into ``stops`` and ends the kernel.
     """
+    import asyncio
+
     from jupyter_client.kernelspec import KernelSpec
     from jupyter_client.manager import AsyncKernelManager
 
