@@ -1,12 +1,14 @@
-# Needs only make and Python 3.11 to 3.13 with venv; PYTHON= names another interpreter.
+# Needs only make and Python 3.11 to 3.14 with venv; PYTHON= names another interpreter.
 PYTHON ?=
 python := $(or $(PYTHON),python3)
 venv := .venv/bin/python
-extras := --extra book --extra test
-lock := uv pip compile pyproject.toml $(extras) --universal --python-version 3.11 \
+# asserts are the checks: they count in every command, whatever the user has set
+unexport PYTHONOPTIMIZE
+make_env := $(python) tools/make_env.py $(if $(PYTHON),--exact)
+lock := uv pip compile pyproject.toml --extra book --universal --python-version 3.11 \
 	--no-header --no-annotate --no-emit-index-url --quiet
 
-.PHONY: help env book test faults browser refresh bench status lock clean
+.PHONY: help env env-test book test faults browser refresh bench status lock clean
 
 help:
 	@echo 'make book     execute the notebooks, compare their outputs, build the book'
@@ -16,27 +18,32 @@ help:
 	@echo 'make refresh  execute the notebooks and store their outputs'
 	@echo 'make bench    measure against other software (makes .venv-bench)'
 	@echo 'make status   measure these commands in a clean clone: book/times.md'
-	@echo 'make env      make .venv (the others do it when needed)'
-	@echo 'make lock     renew requirements.lock and requirements.txt (needs uv)'
+	@echo 'make env      make .venv for the book (the others do it when needed)'
+	@echo 'make env-test add what only tests need'
+	@echo 'make lock     renew the locks and requirements.txt (needs uv)'
 	@echo 'make clean    remove what was built'
 
 env:
-	@$(python) tools/make_env.py $(if $(PYTHON),--exact)
+	@$(make_env)
+
+env-test:
+	@$(make_env) --test
 
 book: env
 	@$(venv) tools/build_book.py
 
 # From quick to slow.
-test: env
+test: env-test
 	$(venv) -m ruff check .
+	$(venv) -m mypy
 	$(venv) -m pytest
 	$(venv) -m pytest -o addopts= -p no:cacheprovider -n 2 --dist loadfile \
 		--nbval --nbval-current-env --nbval-cell-timeout 300 notebooks
 
-faults: env
-	DYNPO_FAULTS=all $(venv) -m pytest -q tests/test_faults.py
+faults: env-test
+	DYNPO_FAULTS=all $(venv) -m pytest -q tests/test_faults.py tests/test_verifier.py
 
-browser: env
+browser: env-test
 	@$(venv) tools/browser.py
 
 refresh: env
@@ -50,9 +57,14 @@ bench:
 status:
 	$(python) tools/status.py
 
+# Pins that still fit stay; to take the newest, empty the three files first. The lock of
+# the tests holds what they add to the book.
 lock:
-	$(lock) --generate-hashes --output-file requirements.lock
 	$(lock) --output-file requirements.txt
+	$(lock) --generate-hashes --output-file requirements.lock
+	$(lock) --extra test --constraint requirements.txt --generate-hashes \
+		$$(sed 's/[ =].*//; s/^/--no-emit-package /' requirements.txt) \
+		--output-file requirements-test.lock
 
 clean:
-	rm -rf _build .hypothesis .pytest_cache .ruff_cache
+	rm -rf _build build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache

@@ -18,6 +18,9 @@ from scipy.sparse import coo_matrix
 
 import dynpo_lite as dp
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tools"))
+from measured import sealed
+
 SEED = 20260319
 BOOK = Path(__file__).resolve().parents[1] / "book"
 LEVELS = (0.7, 0.9, 0.97)
@@ -258,7 +261,8 @@ def growth():
         f"{sys.version_info.major}.{sys.version_info.minor}, numpy {np.__version__}. "
         "Entries are multiples of the first row's time.\n\n"
     )
-    (BOOK / "speed_table.md").write_text(head + "\n".join(lines), encoding="utf-8")
+    page = sealed(head + "\n".join(lines))
+    (BOOK / "speed_table.md").write_text(page, encoding="utf-8")
     draw(curves, BOOK / "static" / "speed.png")
 
 

@@ -7,12 +7,15 @@ from dynpo_lite.economy.certificate import check_allocation
 from dynpo_lite.economy.deterministic import Infeasible
 from dynpo_lite.economy.economy import Economy
 from dynpo_lite.economy.myopic import myopic_optimum, swap_interval
+from dynpo_lite.economy.report import Report, Trade
+from dynpo_lite.economy.solution import Solution
 from dynpo_lite.economy.solve import solve
+from dynpo_lite.risk.crossings import Minimum
 from dynpo_lite.risk.distortions import (
+    Distortion,
     DualPower,
     Expectation,
     ExpectedShortfall,
-    Minimum,
     Mixture,
     PiecewiseLinear,
     ProportionalHazard,
@@ -29,12 +32,13 @@ from dynpo_lite.sharing.improvement import (
     convex_order_gap,
     is_comonotone,
 )
-from dynpo_lite.sharing.layers import Layer, share_layers
+from dynpo_lite.sharing.layers import Layer, SharedLoss, share_layers
 from dynpo_lite.vectors.functionals import Polyhedral, max_correlation_risk
 from dynpo_lite.vectors.sharing import SharedVector, Unbounded, vector_inf_convolution
 
 __version__ = "0.1.0"
 __all__ = [
+    "Distortion",
     "DualPower",
     "Economy",
     "Expectation",
@@ -46,9 +50,13 @@ __all__ = [
     "PiecewiseLinear",
     "Polyhedral",
     "ProportionalHazard",
+    "Report",
     "ScenarioTree",
+    "SharedLoss",
     "SharedVector",
+    "Solution",
     "Supremum",
+    "Trade",
     "TwoPeriodExample",
     "Unbounded",
     "Wang",
@@ -69,5 +77,5 @@ __all__ = [
 ]
 
 
-def __dir__():
-    return sorted(__all__)
+def __dir__() -> list[str]:
+    return sorted([*__all__, "__version__"])

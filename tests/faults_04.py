@@ -36,7 +36,7 @@ def _three_share_equally(patch):
 
 
 def _convex_mixtures(patch):
-    patch.setattr(distortions.Mixture, "_k", lambda self, u: u**2)
+    patch.setattr(distortions.Mixture, "values", lambda self, u: u**2)
 
 
 def _hands_out_too_much(patch):
@@ -125,7 +125,9 @@ def _certificate_wants_comonotone(patch):
 
 
 def _wang_without_shift(patch):
-    patch.setattr(distortions.Wang, "_k", lambda self, u: np.asarray(u, dtype=float))
+    patch.setattr(
+        distortions.Wang, "values", lambda self, u: np.asarray(u, dtype=float)
+    )
 
 
 def _everything_is_comonotone(patch):
@@ -138,7 +140,7 @@ def _everything_is_ordered(patch):
 
 def _dual_power_is_the_mean(patch):
     patch.setattr(
-        distortions.DualPower, "_k", lambda self, u: np.asarray(u, dtype=float)
+        distortions.DualPower, "values", lambda self, u: np.asarray(u, dtype=float)
     )
 
 

@@ -48,7 +48,7 @@ def piecewise_linear_is_bent(patch):
     def bent(self, s):
         return np.where(s > 0, np.interp(s, self.s, self.k) ** 1.01, 0.0)
 
-    patch.setattr(distortions.PiecewiseLinear, "_k", bent)
+    patch.setattr(distortions.PiecewiseLinear, "values", bent)
 
 
 def layers_to_the_wrong_agent(patch):

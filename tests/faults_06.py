@@ -5,7 +5,7 @@ import numpy as np
 import dynpo_lite as dp
 from dynpo_lite.companion.chapters import example_figures as figures
 from dynpo_lite.companion.chapters import printed_numbers
-from dynpo_lite.section6 import simulation
+from dynpo_lite.section6 import contracts, simulation
 from dynpo_lite.section6.losses import ExponentialPair
 
 Example = dp.TwoPeriodExample
@@ -135,6 +135,6 @@ FAULTS = [
     (
         "lemma-c",
         "attachment half as high again",
-        returned(Example, "_deterministic_root", lambda root: 1.5 * root),
+        returned(contracts, "deterministic_root", lambda root: 1.5 * root),
     ),
 ]

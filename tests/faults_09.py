@@ -6,7 +6,7 @@ import numpy as np
 
 import dynpo_lite as dp
 from dynpo_lite.economy import certificate as certificates
-from dynpo_lite.economy import deterministic
+from dynpo_lite.economy import deterministic, state_dependent
 from dynpo_lite.economy import solve as optima
 from dynpo_lite.scenarios import nested_risk as dynamic
 
@@ -86,8 +86,10 @@ def risks_reported_too_large(patch):
 
 
 def layers_of_somebody_else(patch):
-    original = optima.stack
-    patch.setattr(optima, "stack", lambda ends, shares: original(ends, shares[:, ::-1]))
+    original = state_dependent.stack
+    patch.setattr(
+        state_dependent, "stack", lambda ends, shares: original(ends, shares[:, ::-1])
+    )
 
 
 def premia_too_small(patch):

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 import dynpo_lite as dp
-from dynpo_lite.companion.files.solution_files import nodes_csv
+from dynpo_lite.companion.files.csv_tables import nodes_csv
 
 MEAN = "{kind = 'expectation'}"
 WANG = "{kind = 'wang', shift = 0.5}"

@@ -534,3 +534,52 @@ def test_any_two_agents_may_swap(pair):
     economy = dp.Economy(two_coins, np.zeros((3, 7)), [mean] * 3)
     assert dp.swap_interval(economy, economy.endowments, 1, pair) == (0, 0)
     assert dp.swap_interval(economy, economy.endowments, 1, list(pair)) == (0, 0)
+
+
+# tiny chances in the marginal reading -------------------------------------------------
+
+
+def tree_with_chances(q):
+    """Two periods, every node with children of chances 1 - q - q^2, q and q^2."""
+    chances = [1 - q - q * q, q, q * q]
+    return dp.ScenarioTree(
+        [-1, 0, 0, 0] + [1] * 3 + [2] * 3 + [3] * 3, [1] + chances * 4
+    )
+
+
+@pytest.mark.parametrize("q", [5e-3, 2e-3, 1e-3, 1e-4, 1e-5, 1e-6, 1e-8])
+def test_marginal_certificates_take_tiny_chances(q):
+    agents = [dp.Expectation(), dp.ExpectedShortfall(0.99)]
+    for seed in range(15):
+        losses = np.random.default_rng(seed).lognormal(size=(2, 13))
+        economy = dp.Economy(tree_with_chances(q), losses, agents)
+        solution = dp.solve(economy, law="marginal")
+        report = dp.check_allocation(economy, solution.allocation, "marginal")
+        assert report.pareto_optimal, seed
+        alone = dp.check_allocation(economy, economy.endowments, "marginal")
+        # no trade costs at time 0 what the optimum saves there
+        saved = economy.risk_without_trade("marginal")[:, 0].sum()
+        saved -= solution.total_risk_to_go[0]
+        assert alone.pareto_optimal == (alone.gap <= 1e-9 * economy.scale)
+        assert alone.myopic_pareto_optimal == (saved <= 1e-9 * economy.scale)
+
+
+def test_the_gap_of_a_marginal_check_is_what_a_trade_saves():
+    """One period: all of what sharing saves can be saved by one trade."""
+    tree = dp.ScenarioTree([-1, 0, 0], [1, 0.5, 0.5])
+    agents = [dp.Expectation(), dp.ExpectedShortfall(0.5)]
+    economy = dp.Economy(tree, [[0, 0, 0], [0, 0, 4]], agents)
+    report = dp.check_allocation(economy, economy.endowments, "marginal")
+    assert report.gap == pytest.approx(2.0)  # 4 alone, 2 for the mean
+    assert report.worst_node == 0
+    assert report.improving_trade.gains.sum() == pytest.approx(2.0)
+
+
+def test_a_marginal_check_looks_at_every_time():
+    """Only the first payments can be shared better."""
+    tree = dp.ScenarioTree([-1, 0, 0, 1, 2], [1, 0.5, 0.5, 1, 1])
+    agents = [dp.Expectation(), dp.ExpectedShortfall(0.5)]
+    economy = dp.Economy(tree, [[0, 0, 0, 1, 1], [0, 0, 4, 1, 1]], agents)
+    report = dp.check_allocation(economy, economy.endowments, "marginal")
+    assert (report.worst_node, report.gap) == (0, pytest.approx(2.0))
+    assert not report.myopic_pareto_optimal

@@ -5,6 +5,7 @@ No kernel starts here: a run is replaced by one that fails the test, or by its r
 
 import json
 import os
+import signal
 import subprocess
 import sys
 
@@ -115,6 +116,18 @@ ERRORS = {
     "choose an integer of at least 100 (paths; sample size)",
     "folded=1": "parameter folded = '1' is not a bool: write true or false "
     "(none; a switch)",
+    "n_samples=1_000": "parameter n_samples = '1_000' is not an integer literal: write "
+    "1000 (paths; sample size)",
+    "n_samples=\u0661\u0662": "parameter n_samples = '\u0661\u0662' is not an integer "
+    "literal: write 12 (paths; sample size)",
+    "mean=\uff11": "parameter mean = '\uff11' is not a number: choose a number above 0 "
+    "(money; mean loss)",
+    "mean=1_0": "parameter mean = '1_0' is not a number: choose a number above 0 "
+    "(money; mean loss)",
+    "n_samples=" + "9" * 5000: "parameter n_samples = '" + "9" * 55 + " ... is not an "
+    "integer literal: choose an integer of at least 100 (paths; sample size)",
+    "data_path=\udcff": "parameter data_path = '\\udcff' is not valid Unicode: write "
+    "it in UTF-8 (file; own data)",
     "foo": "-p 'foo' is no assignment: write -p NAME=VALUE, such as -p mean=200.0",
     "": "-p '' is no assignment: write -p NAME=VALUE, such as -p mean=200.0",
     "a\nb=3": rf"parameter 'a\nb' is unknown: {ALLOWED}",
@@ -133,7 +146,7 @@ def refused(capsys, folder, arguments):
     return err.removeprefix("dynpo: ").rstrip("\n")
 
 
-@pytest.mark.parametrize("assignment", ERRORS)
+@pytest.mark.parametrize("assignment", ERRORS, ids=lambda text: repr(text)[:30])
 def test_bad_assignments(capsys, folder, assignment):
     arguments = ["run", "06", "-p", assignment, "-o", "out"]
     assert refused(capsys, folder, arguments) == ERRORS[assignment]
@@ -221,6 +234,10 @@ def test_parents_made_for_a_folder_that_fails_are_removed(capsys, folder):
         (["run"], "required: NOTEBOOK (see dynpo run --help)"),
         (["run", "06", "--output", "x"], "unrecognized arguments: --output x"),
         (["run", "06", "-p"], "expected one argument (see dynpo run --help)"),
+        (["run", "06", "\x1b[31mred\n"], r"unrecognized arguments: \x1b[31mred\n (see"),
+        (["run", "9" * 5000], "999 ... does not exist: choose one of 06_tiny, 10_bare"),
+        (["run", "x" * 5000], "xxx ... does not exist: choose one of 06_tiny, 10_bare"),
+        (["run", "06", "-o", "x\0y"], "cannot be written (embedded null byte): choose"),
     ],
 )
 def test_wrong_usage(capsys, folder, arguments, message):
@@ -283,10 +300,40 @@ def test_a_defect_of_ours_is_not_blamed_on_the_user(folder, monkeypatch):
         main(["run", "06"])
 
 
+COMMAND = [sys.executable, "-m", "dynpo_lite.companion.cli"]
+
+
+def test_nobody_reads_the_answer():
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run(
+        [*COMMAND, "list"], stdout=write, stderr=subprocess.PIPE, check=False
+    )
+    os.close(write)
+    assert (done.returncode, done.stderr) == (141, b"")
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs Linux's /dev/full")
+@pytest.mark.parametrize("arguments", [["list"], ["--help"], ["--version"]])
+def test_the_answer_cannot_be_written(arguments):
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(
+            [*COMMAND, *arguments], stdout=full, stderr=subprocess.PIPE, check=False
+        )
+    assert done.returncode == 1
+    assert done.stderr == b"dynpo: [Errno 28] No space left on device\n"
+
+
+def test_handlers_of_signals_come_back():
+    before = [signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)]
+    assert main(["list"]) == 0
+    assert [signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)] == before
+
+
 def test_nothing_slow_is_imported_before_a_run():
     code = (
         "import sys; from dynpo_lite.companion.cli import main; main(['run', '99']);"
-        "slow = {'papermill', 'nbformat', 'nbconvert', 'matplotlib', 'IPython'};"
+        "slow = {'papermill', 'nbformat', 'sphinx', 'yaml', 'matplotlib', 'IPython'};"
         "sys.exit(repr(slow & set(sys.modules)) if slow & set(sys.modules) else 0)"
     )
     command = [sys.executable, "-W", "error", "-c", code]

@@ -522,7 +522,7 @@ def test_what_exists_is_found():
     # an earlier time that leaves no room starts from the orders of what was found
     for t in (1, 2):
         z = carried_total(economy, solution, t)
-        assert (np.diff(z[solution._orders[t]]) >= -1e-12).all()
+        assert (np.diff(z[solution._contracts.orders[t]]) >= -1e-12).all()
 
 
 def carried_by_contracts(exchange, seed):

@@ -1,7 +1,10 @@
 """The ledger agrees with the package, the notebooks and the tests it names."""
 
 import ast
+import inspect
 import re
+from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import ledger
@@ -89,14 +92,87 @@ def test_items_have_a_statement_a_check_a_break_and_a_test(item):
     )
     assert len(re.findall(rf":label: {item.label}\n", text)) == 1
     assert item.label == f"{item.kind}-{item.number.lower().replace('.', '-')}"
-    file, name = item.test.split("::")
-    tree = ast.parse((ROOT / file).read_text())
-    assert name in {n.name for n in tree.body if isinstance(n, ast.FunctionDef)}
     for function in item.functions:
         target = dp
         for part in function.split("."):
             target = getattr(target, part)
         assert callable(target)
+
+
+# --- a row names what its cells and its test use --------------------------------------
+
+
+def names(node):
+    """Return the names and attributes that occur in a piece of code."""
+    found = (getattr(n, "attr", getattr(n, "id", None)) for n in ast.walk(node))
+    return set(found) - {None}
+
+
+@cache
+def parsed(text):
+    """Return the syntax tree of a file, and the names used by all it defines."""
+    tree, found = ast.parse(text), {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            found.setdefault(node.name, set()).update(names(node))
+        elif isinstance(node, ast.Assign):
+            for name in {name for target in node.targets for name in names(target)}:
+                found.setdefault(name, set()).update(names(node.value))
+    return tree, found
+
+
+def reached(start, defined):
+    """Return the names used, and those used by what is defined under these names."""
+    seen, todo = set(), set(start)
+    while todo:
+        name = todo.pop()
+        seen.add(name)
+        todo |= defined.get(name, set()) - seen
+    return seen
+
+
+def in_cells(item):
+    """Return the names that the item's cells reach within their page."""
+    cells = [cell for cell in PAGES[item.page].cells if cell.cell_type == "code"]
+    _, defined = parsed("\n".join(cell.source for cell in cells))
+    wanted = {f"checks:{item.label}", f"breaks:{item.label}"}
+    own = [c.source for c in cells if wanted & set(c.metadata.get("tags", []))]
+    return reached(names(ast.parse("\n".join(own))), defined)
+
+
+def in_test(item):
+    """Return the names that the item's test reaches within its file, None if absent."""
+    file, name = item.test.split("::")
+    tree, defined = parsed((ROOT / file).read_text("utf-8"))
+    (test,) = [n for n in tree.body if getattr(n, "name", None) == name] or (None,)
+    return test and reached(names(test), defined)
+
+
+def misnamed(item):
+    """Yield what a row names that its cells or its test do not use."""
+    used, last = in_cells(item), [name.split(".")[-1] for name in item.functions]
+    yield from (name for name in last if name not in used)
+    tested = in_test(item)
+    if tested is None or not tested & set(last):
+        yield item.test
+
+
+@pytest.mark.parametrize("item", ITEMS, ids=lambda item: item.label)
+def test_rows_name_functions_that_their_cells_and_their_test_use(item):
+    """Each function is used by the cells, and one at least by the test."""
+    assert list(misnamed(item)) == []
+
+
+def test_a_wrong_function_or_test_is_noticed():
+    """However the pages made from the ledger are refreshed."""
+    item = ITEMS[0]
+    wrong = [
+        {"functions": ("risk_to_go", "swap_interval")},
+        {"test": "tests/test_dynamic.py::test_nothing"},
+        {"test": "tests/test_vectors.py::test_conjugate_is_the_supremum"},
+    ]
+    for change in wrong:
+        assert list(misnamed(replace(item, **change))), change
 
 
 def test_every_tag_is_in_the_ledger_and_every_row_has_its_tag():
@@ -210,3 +286,31 @@ def test_the_paper_map_shows_the_ledger(monkeypatch):
 
     for path, text in paper_map.files(LEDGER).items():
         assert path.read_text(encoding="utf-8") == text, path.name
+
+
+# --- names of items, wherever they stand ----------------------------------------------
+
+NAMED = re.compile(
+    r"(?<!\")\b(Definition|Assumption|Lemma|Proposition|Theorem|Corollary)"
+    r" ((?:[A-Z]|\d+)\.\d+)"
+)
+TEXTS = [
+    *ROOT.glob("dynpo_lite/**/*.py"),
+    *(path for folder in ("book", "notebooks") for path in ROOT.glob(f"{folder}/*.*")),
+    *ROOT.glob("*.md"),
+]
+
+
+@pytest.mark.parametrize("path", TEXTS, ids=lambda path: path.name)
+def test_every_item_named_in_words_exists(path):
+    """No docstring and no page refers to a Definition 99.9; quotations apart."""
+    known = {(item.kind, item.number) for item in LEDGER.items}
+    named = NAMED.findall(path.read_text("utf-8"))
+    assert {(kind.lower(), number) for kind, number in named} <= known
+
+
+def test_public_functions_show_an_example():
+    functions = {n: getattr(dp, n) for n in dp.__all__}
+    functions = {n: f for n, f in functions.items() if inspect.isfunction(f)}
+    assert functions
+    assert [n for n, f in functions.items() if ">>> " not in (f.__doc__ or "")] == []

@@ -6,9 +6,15 @@ three fixtures only: a run, the same run in a hostile environment, a run that fa
 
 import json
 import math
+import os
+import re
 import shutil
+import signal
+import subprocess
 import sys
+import time
 import warnings
+from base64 import b64encode
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -16,8 +22,10 @@ import nbformat
 import numpy as np
 import pytest
 
+from dynpo_lite.companion.chapters.tables import Table
 from dynpo_lite.companion.rerun import parameters
 from dynpo_lite.companion.rerun import run as rerun
+from dynpo_lite.companion.rerun.page import render_page
 from dynpo_lite.companion.rerun.parameters import (
     check_parameters,
     find_notebook,
@@ -68,6 +76,8 @@ $$ (eq-a)
 
 :::{prf:proof}
 :class: dropdown
+Swap the sides.
+
 $$ y = x $$ (eq-b)
 :::
 ::::
@@ -144,6 +154,16 @@ def write_chapter(path):
             ("code", FAIL, {}),
         ],
     )
+
+
+ECONOMY = """\
+title = "t"
+currency = "EUR"
+nodes = "nodes.csv"
+[[agent]]
+name = "A"
+measure = {kind = "expectation"}
+"""
 
 
 @pytest.fixture(scope="module")
@@ -324,12 +344,49 @@ def test_a_file_in_the_folder_of_the_user_comes_first(tmp_path, monkeypatch):
     assert find_notebook("06").parent == book
 
 
-@pytest.mark.parametrize("content", ["", "[]", "{}", '{"cells": [1], "nbformat": 4}'])
+@pytest.mark.parametrize(
+    "content",
+    ["", "[]", "{}", '{"cells": [1], "nbformat": 4}', "[" * 100_000],
+    ids=lambda content: content[:20],
+)
 def test_what_is_no_notebook_is_refused(tmp_path, content):
     path = tmp_path / "x.ipynb"
     path.write_text(content)
     with pytest.raises(ValueError, match=r"is no notebook: give an \.ipynb"):
         read_parameters(path)
+
+
+def places(content, path=()):
+    """Yield the way to everything inside JSON."""
+    entries = content.items() if isinstance(content, dict) else enumerate(content)
+    for key, entry in entries:
+        yield (*path, key)
+        if isinstance(entry, (dict, list)):
+            yield from places(entry, (*path, key))
+
+
+def test_a_notebook_with_anything_anywhere_is_planned_or_refused(tmp_path, no_kernel):
+    """What is not refused must be what the tools behind it take."""
+    path = write_chapter(tmp_path / "x.ipynb")
+    source, messages = json.loads(path.read_text()), []
+    junk = [None, 3, "text", [3], {"a": []}]
+    for *way, last in places(source):
+        for value in junk:
+            content = json.loads(json.dumps(source))
+            inside = content
+            for key in way:
+                inside = inside[key]
+            inside[last] = value
+            path.write_text(json.dumps(content))
+            try:
+                plan = rerun.plan_run(path, {}, tmp_path / "out")
+                (tmp_path / "out").rmdir()
+                nbformat.write(nbformat.read(plan.notebook, 4), tmp_path / "copy.ipynb")
+            except ValueError as error:
+                messages.append(str(error))
+    assert len(messages) > 150
+    assert all(m.startswith(("notebook = ", "parameters cell, line")) for m in messages)
+    assert max(map(len, messages)) < 500
 
 
 def test_one_cell_holds_the_parameters(tmp_path):
@@ -508,33 +565,216 @@ def test_the_page_stands_alone(run):
 
 def test_the_links_of_the_page_lead_somewhere(run):
     found = Addresses((run[0] / "06_tiny.html").read_text())
-    assert found.linked == ["#checks-lemma-3-11", "#what-follows-one", "#target"]
+    assert found.linked == [
+        *("#lemma-3-11", "#equation-eq-b"),
+        *("#checks-lemma-3-11", "#what-follows-one", "#target"),
+    ]
     assert {link.removeprefix("#") for link in found.linked} <= set(found.ids)
     assert len(found.ids) == len(set(found.ids))
 
 
 def test_the_page_reads_like_the_book(run):
     page = (run[0] / "06_tiny.html").read_text()
-    body = page[page.index("<main>") :]
+    body = page[page.index("<main") :]
     assert "<title>A tiny chapter</title>" in page
     assert "dynpo run 06_tiny -p mean=100.0 -p data_path=06_tiny.ipynb" in body
+    shown = " ".join(re.sub("<[^>]*>", "", body).split())
     for text in (
-        "By Lemma 3.11 and the theorem of [someone2020], (2), $a_1^2$,",
-        "33.333, the next page, $\\ES_\\alpha(X)$.",
-        '<div class="box" id="lemma-3-11">',
-        "<strong>Lemma 3.11 (When $x &lt; y$)</strong>",
-        "\\tag{1}$$",
-        '<details class="box">',
-        "<summary>Proof</summary>",
-        "<strong>Note</strong>",
-        'alt="An empty picture"',
-        "<em>Caption.</em>",
+        r"By Lemma 3.11 and the theorem of [someone2020], (2), \(a_1^2\),",
+        r"33.333, the next page, \(\ES_\alpha(X)\).",
+        r"Lemma 3.11 (When \(x &lt; y\)) (1)\[ x = y \] Proof",
+        r"Swap the sides. (2)\[ y = x \]",
+        "Note Mind the step.",
+        "plt.show() Caption. if mean",
     ):
-        assert text in body
+        assert text in shown
+    for markup in (
+        ' id="lemma-3-11">',
+        ' id="checks-lemma-3-11">',
+        "<details",
+        'alt="An empty picture"',
+    ):
+        assert markup in body
     assert "<th></th>" not in body
     for text in (":label:", ":::", "{prf:", "a comment", "check_parameters", "7_other"):
         assert text not in body
     assert "eq-a" in body  # in the code, which stays as it is
+
+
+RENDER = """
+import nbformat, sys
+from pathlib import Path
+from dynpo_lite.companion.rerun.page import render_page
+
+path = Path(sys.argv[1])
+print(render_page(nbformat.read(path, 4), path, "dynpo run"))
+"""
+
+
+def test_a_page_is_the_same_whenever_it_is_made_and_nothing_is_said(tmp_path):
+    tagged = [
+        ("code", "1", {"tags": [f"{what}:lemma-3-{n}", "hide-input"]})
+        for n in range(3)
+        for what in ("checks", "breaks")
+    ]
+    text = "# Many\n\n{cite}`tam2026` [a](#checks-lemma-3-2) [b](#three-readings)\n"
+    path = write_notebook(tmp_path / "many.ipynb", [("markdown", text, {}), *tagged])
+    pages = set()
+    for seed in ("1", "2"):
+        done = subprocess.run(
+            [sys.executable, "-c", RENDER, path],
+            env=os.environ | {"PYTHONHASHSEED": seed},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert done.stderr == ""
+        pages.add(done.stdout)
+    (page,) = pages
+    assert pages == {render_page(nbformat.read(path, 4), path, "dynpo run") + "\n"}
+    found = Addresses(page)
+    assert len(found.ids) == len(set(found.ids))
+    assert {tag.replace(":", "-") for _, _, m in tagged for tag in m["tags"][:1]} <= (
+        set(found.ids)
+    )
+    assert len(found.linked) == 3  # and not to the readings, on another page
+    assert {link.removeprefix("#") for link in found.linked} <= set(found.ids)
+    assert page.count("<details") == len(tagged)  # hidden code is folded
+    assert "Tam <em>et al.</em>, 2026" in page
+    assert "Dynamic" in page[page.index('class="citation-list"') :]
+
+
+ODD = {
+    "nothing": [],
+    "no heading": [("markdown", "text", {}), ("code", "1", {})],
+    "unknown words": [
+        ("markdown", ":::{frob} A\nbody\n:::\n\n{frob}`x` {glue:text}`no:.3f`", {}),
+        (
+            "markdown",
+            "{ref}`a` {doc}`b` {eq}`c` {numref}`d` {term}`e` {download}`f`",
+            {},
+        ),
+        ("markdown", "```{include} none.md\n```\n\n![words](none.png) {cite}`x,y`", {}),
+    ],
+    "odd cells": [
+        ("raw", "<script>raw</script>", {}),
+        ("markdown", "", {}),
+        ("code", "", {"tags": ["checks:x", "checks:x"], "mystnb": {"figure": 3}}),
+        ("markdown", "# A\n\n# B\n\n### C <script>x</script>", {}),
+    ],
+    "own front matter": [("markdown", "---\nmyst: {a: 1}\n---\n# Title $x$", {})],
+}
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_an_odd_notebook_still_gets_a_page(tmp_path, name):
+    path = write_notebook(tmp_path / "odd.ipynb", ODD[name])
+    page = render_page(nbformat.read(path, 4), path, "dynpo run")
+    ids = Addresses(page).ids
+    assert len(ids) == len(set(ids))
+    assert page.endswith("</html>\n")
+
+
+def test_a_page_needs_the_tools_but_not_the_repository(tmp_path, monkeypatch):
+    monkeypatch.setattr("dynpo_lite.companion.rerun.page.REPOSITORY", tmp_path)
+    monkeypatch.delitem(sys.modules, "dynpo_sphinx", raising=False)
+    path = write_notebook(tmp_path / "a.ipynb", [("markdown", TEXT, {})])
+    page = render_page(nbformat.read(path, 4), path, "dynpo run")
+    assert "Mind the step." in page
+    assert r"\(a_1^2\)" in page
+
+
+def test_pictures_of_the_text_are_inside(tmp_path):
+    (tmp_path / "my pics").mkdir()
+    picture = b"\x89PNG\r\n\x1a\n"
+    (tmp_path / "my pics" / "a.png").write_bytes(picture)
+    path = write_notebook(
+        tmp_path / "a.ipynb",
+        [("markdown", "# T\n\n![words](<my pics/a.png>) ![none](no.png)", {})],
+    )
+    page = render_page(nbformat.read(path, 4), path, "dynpo run")
+    inside = f"data:image/png;base64,{b64encode(picture).decode()}"
+    assert set(Addresses(page).fetched) == {"data:,", inside, "no.png"}
+
+
+# what a file or a command line may hold, and what a page must show letter by letter
+HOSTILE = (
+    "<script>window.pwned=1</script>",
+    "<img src=x onerror=window.pwned=1>",
+    "[click](javascript:window.pwned=1)",
+    "[click][a] [a]{onclick=x}",
+    "![click](javascript:window.pwned=1)",
+    "<javascript:window.pwned=1>",
+    "a | b",
+    r"$\href{javascript:window.pwned=1}{x}$",
+    r"\(\href{javascript:window.pwned=1}{x}\)",
+    "$$x$$",
+    "*a* __b__ `c` ~~d~~ &amp; {math}`x` {{x}} ^a^",
+    "back\\",
+    "# 1. - +",
+)
+
+
+class Shown(HTMLParser):
+    """The elements of a page's main part, and the text of each cell of its tables."""
+
+    def __init__(self, page):
+        super().__init__()
+        self.scripts, self.alive, self.cells, self.inside = 0, [], [], False
+        self.tags = set()
+        self.feed(page)
+
+    def handle_starttag(self, tag, attributes):
+        self.scripts += tag == "script"
+        self.tags.add(tag)
+        for name, value in attributes:
+            words = (value or "").split()
+            if name.startswith("on") or "javascript:" in str(value) or "math" in words:
+                self.alive.append((tag, name, value))
+        if tag in ("td", "th"):
+            self.inside = True
+            self.cells.append("")
+
+    def handle_endtag(self, tag):
+        self.inside = self.inside and tag not in ("td", "th")
+
+    def handle_data(self, data):
+        if self.inside:
+            self.cells[-1] += data
+
+
+def table_page(tmp_path, table, stream=""):
+    """Return the page of an executed notebook that displays a table."""
+    from nbformat.v4 import new_code_cell, new_notebook, new_output
+
+    data = {"text/markdown": table._repr_markdown_(), "text/plain": repr(table)}
+    outputs = [new_output("display_data", data)]
+    if stream:
+        outputs.append(new_output("stream", name="stdout", text=stream))
+    cell = new_code_cell("display(table)", execution_count=1, outputs=outputs)
+    return render_page(new_notebook(cells=[cell]), tmp_path / "x.ipynb", "dynpo run x")
+
+
+def test_no_text_of_a_table_or_an_output_becomes_markup(tmp_path):
+    table = Table(["name", *HOSTILE], [[name, *HOSTILE] for name in HOSTILE])
+    page = table_page(tmp_path, table, "\n".join(HOSTILE) + "\n")
+    usual = Shown(table_page(tmp_path, Table(["name", "b"], [["a", "b"]]), "text\n"))
+    found = Shown(page)
+    assert found.scripts == usual.scripts == 2
+    assert found.alive == []
+    assert found.tags == usual.tags
+    width = 1 + len(HOSTILE)
+    cells = [text.strip() for text in found.cells]
+    assert cells[:width] == ["name", *HOSTILE]
+    assert cells[width::width] == list(HOSTILE)
+    assert len(cells) == width**2
+
+
+def test_ordinary_entries_of_a_table_stay_as_they_are():
+    ordinary = ["d*", "E[total]", "-3.5", "(16, 1, 1)", "Agent 1", "5 %", "2 * 3", "a:"]
+    assert Table(["", *ordinary], [])._repr_markdown_().splitlines()[0] == (
+        "|  | " + " | ".join(ordinary) + " |"
+    )
 
 
 @pytest.mark.skipif(shutil.which("chromium") is None, reason="needs Debian's Chromium")
@@ -610,6 +850,33 @@ def test_paths_must_exist(chapter, tmp_path, no_kernel):
     assert not (tmp_path / "out").exists()
 
 
+def test_an_economy_must_be_one(tmp_path, no_kernel):
+    line = 'economy_path: str = ""  # file; any; an economy'
+    cell = ("code", line, {"tags": ["parameters"]})
+    notebook = write_notebook(tmp_path / "own.ipynb", [cell])
+    (tmp_path / "empty.toml").write_text("")
+    (tmp_path / "binary.toml").write_bytes(b"\xff")
+    (tmp_path / "half.toml").write_text(ECONOMY)
+    (tmp_path / "nodes.csv").write_text("node,parent,probability,A\na,,1,\nb,a,0.5,1\n")
+    for name, why in {
+        "own.ipynb": "own.ipynb is no TOML: Invalid statement",
+        ".": "cannot be read (Is a directory): give a text file",
+        "binary.toml": "cannot be read (it is not UTF-8)",
+        "empty.toml": "empty.toml: title is missing",
+        "half.toml": "nodes.csv, line 2, column probability: the children of node 'a'",
+    }.items():
+        with pytest.raises(ValueError, match=r"^parameter economy_path = ") as caught:
+            rerun.run_notebook(
+                notebook, {"economy_path": str(tmp_path / name)}, tmp_path / "out"
+            )
+        assert why in str(caught.value)
+        assert not (tmp_path / "out").exists()
+    (tmp_path / "nodes.csv").write_text("node,parent,probability,A\na,,1,\nb,a,1,1\n")
+    path = str(tmp_path / "half.toml")
+    plan = rerun.plan_run(notebook, {"economy_path": path}, tmp_path / "out")
+    assert plan.resolved == {"economy_path": path}
+
+
 def test_the_notebook_is_not_overwritten(chapter, no_kernel):
     before = chapter.read_bytes()
     with pytest.raises(ValueError, match="holds the notebook itself: choose another"):
@@ -617,10 +884,66 @@ def test_the_notebook_is_not_overwritten(chapter, no_kernel):
     assert chapter.read_bytes() == before
 
 
-def test_a_folder_in_the_place_of_a_file_is_refused(chapter, tmp_path, no_kernel):
-    (tmp_path / "results.json").mkdir()
-    with pytest.raises(ValueError, match=r"\(results.json is a folder there\)"):
+@pytest.mark.parametrize(
+    "name", ["results.json", "06_tiny.html", "06_tiny.failed.ipynb"]
+)
+def test_a_folder_in_the_place_of_a_file_is_refused(chapter, tmp_path, no_kernel, name):
+    (tmp_path / name).mkdir()
+    with pytest.raises(ValueError, match=rf"\({name} is a folder there\)"):
         rerun.run_notebook(chapter, {}, tmp_path)
+
+
+def test_asserts_hold_whatever_the_settings_say(tmp_path, monkeypatch):
+    monkeypatch.setenv("PYTHONOPTIMIZE", "1")
+    path = write_notebook(tmp_path / "check.ipynb", [("code", "assert False", {})])
+    with pytest.raises(
+        rerun.NotebookFailed, match=r"failed in cell \[1\]: AssertionError"
+    ):
+        rerun.run_notebook(path, {}, tmp_path / "out", progress=False)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_run_that_is_stopped_leaves_no_trace(tmp_path, number):
+    cell = "import os, pathlib, time\npathlib.Path('pid').write_text(str(os.getpid()))"
+    cells = [("code", cell + "\ntime.sleep(60)", {})]
+    path = write_notebook(tmp_path / "sleep.ipynb", cells)
+    (tmp_path / "scratch").mkdir()
+    command = [sys.executable, "-m", "dynpo_lite.companion.cli", "run", path]
+    done = subprocess.Popen(
+        [*command, "-o", tmp_path / "new" / "out"],
+        env=os.environ | {"TMPDIR": str(tmp_path / "scratch")},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    started = []
+    for _ in range(600):
+        started = [p for p in tmp_path.glob("scratch/*/pid") if p.read_text()]
+        if started or done.poll() is not None:
+            break
+        time.sleep(0.1)
+    kernel = int(started[0].read_text())
+    done.send_signal(number)
+    out, err = done.communicate(timeout=60)
+    assert (done.returncode, out) == (128 + number, "")
+    assert err.splitlines()[-1] == "dynpo: interrupted: nothing was written"
+    assert "Traceback" not in err
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["scratch", "sleep.ipynb"]
+    assert list((tmp_path / "scratch").iterdir()) == []
+    with pytest.raises(ProcessLookupError):
+        os.kill(kernel, 0)
+
+
+def test_a_run_without_a_page_keeps_the_notebook(chapter, tmp_path, monkeypatch):
+    def fail(*arguments):
+        raise KeyError("two\nlines")
+
+    monkeypatch.setattr(rerun, "render_page", fail)
+    source = nbformat.read(chapter, as_version=4)
+    monkeypatch.setattr(rerun, "_run_kernel", lambda *arguments: source)
+    with pytest.raises(rerun.NotebookFailed, match="ran, but no page can be made of i"):
+        rerun.run_notebook(chapter, {}, tmp_path / "out")
+    assert [p.name for p in (tmp_path / "out").iterdir()] == ["06_tiny.failed.ipynb"]
 
 
 def test_missing_tools_are_named(chapter, tmp_path, monkeypatch, no_kernel):

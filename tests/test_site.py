@@ -4,6 +4,7 @@ The book is built twice, from two copies of the sources in different folders. A 
 book of one page shows what the local Sphinx extension does and that faults are fatal.
 """
 
+import inspect
 import re
 import shutil
 import sys
@@ -15,6 +16,9 @@ from urllib.parse import unquote, urlsplit
 import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+from test_types import documented
+
+import dynpo_lite
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tools"))
@@ -188,6 +192,32 @@ def test_nothing_of_the_machine_or_the_time(books):
     assert {path: match[0] for path, match in found.items() if match} == {}
 
 
+# --- the page of the package -------------------------------------------------------
+
+
+def test_every_public_name_and_member_has_an_entry(pages):
+    """The page of the package has an anchor for each name and what it documents."""
+    ids = {tag["id"] for tag in pages["book/api.html"].find_all(id=True)}
+    wanted = {f"dynpo_lite.{name}" for name in dynpo_lite.__all__}
+    for name in dynpo_lite.__all__:
+        thing = getattr(dynpo_lite, name)
+        if inspect.isclass(thing):
+            wanted |= {f"dynpo_lite.{name}.{member}" for member in documented(thing)}
+    assert "dynpo_lite.ScenarioTree.leaves" in wanted
+    assert wanted - ids == set()
+
+
+def test_every_public_name_is_linked_from_a_chapter_or_page(pages):
+    """Some other page leads to the entry of each name."""
+    linked = {
+        a["href"].partition("api.html#dynpo_lite.")[2]
+        for page, soup in pages.items()
+        if page != "book/api.html"
+        for a in soup.select('main a[href*="api.html#dynpo_lite."]')
+    }
+    assert set(dynpo_lite.__all__) - linked == set()
+
+
 # --- a tiny book --------------------------------------------------------------------
 
 
@@ -251,6 +281,45 @@ Short, see {prf:ref}`definition-a-1`, {prf:ref}`this theorem <theorem-r>` and
     }
     page = BeautifulSoup((html / "chapter.html").read_text("utf-8"), "html.parser")
     assert page.find(id="checks-definition-a-1")["class"][0] == "cell"
+
+
+def test_entries_of_the_package(tmp_path, capfd):
+    """Each public name has one entry, and inline code leads to it."""
+    text = """# Page
+
+Share by `dp.share_layers`, judge by `choquet(x, k)`, {py:func}`dynpo_lite.choquet` or
+`dynpo_lite.Supremum`; `ExpectedShortfall.level`, `dp.share` and `k(x)` are no entries.
+
+```{public}
+choquet
+share_layers
+Supremum
+Wang
+Wang
+WorstCase
+ProperHazard
+```
+"""
+    assert build_tiny(tmp_path, text) != 0
+    report = capfd.readouterr().err
+    assert "ProperHazard is not public" in report
+    assert "Wang is public and on 2 pages of the package, not on one" in report
+    assert "Economy is public and on 0 pages of the package, not on one" in report
+    assert "WorstCase is" not in report
+    page = BeautifulSoup(
+        (tmp_path / "_build/html/book/intro.html").read_text("utf-8"), "html.parser"
+    )
+    links, types = (
+        [(a.get_text(), a["href"]) for a in page.select(f"{place} a.reference")]
+        for place in ("section > p:nth-of-type(1)", "dt[id$=choquet] + dd dt")
+    )
+    assert ("Supremum", "#dynpo_lite.Supremum") in types
+    assert links == [
+        ("dp.share_layers", "#dynpo_lite.share_layers"),
+        ("choquet(x, k)", "#dynpo_lite.choquet"),
+        ("dynpo_lite.choquet()", "#dynpo_lite.choquet"),
+        ("dynpo_lite.Supremum", "#dynpo_lite.Supremum"),
+    ]
 
 
 def test_links_to_a_repository_need_one(tmp_path, pages, monkeypatch):

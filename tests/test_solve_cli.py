@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from dynpo_lite.companion import cli
+from dynpo_lite.base.lp import SolverError
+from dynpo_lite.companion import cli, outputs
 from dynpo_lite.companion.cli import main
 from dynpo_lite.companion.files import solution_files as writing
 from dynpo_lite.companion.files.economy_file import example_path, load_economy
@@ -120,6 +121,43 @@ def test_where_there_is_no_certificate(capsys, folder):
         "certificate: none, for ProportionalHazard(exponent=0.7) is not piecewise "
         "linear: " in out
     )
+    assert len(os.listdir("out")) == 5
+
+
+@pytest.mark.parametrize(
+    "error",
+    [RuntimeError("no\nway"), ZeroDivisionError("by 0"), AttributeError("None")],
+)
+def test_a_solution_is_kept_where_its_check_fails(capsys, folder, monkeypatch, error):
+    def fail(*arguments):
+        raise error
+
+    assert main(["solve", "economy.toml", "-o", "usual"]) == 0
+    monkeypatch.setattr(writing, "check_allocation", fail)
+    capsys.readouterr()
+    assert main(["solve", "economy.toml", "-o", "out"]) == 0
+    name = type(error).__name__
+    why = f"the check itself failed ({name}: {' '.join(str(error).split())})"
+    out, err = capsys.readouterr()
+    assert err == ""
+    assert f"certificate: none, for {why}\n" in out
+    summary = json.loads(Path("out", "solution.json").read_text())
+    assert summary["certificate"] == {"available": False, "reason": why}
+    for csv in SOLUTION_FILES[:-1]:
+        assert Path("out", csv).read_bytes() == Path("usual", csv).read_bytes()
+
+
+def test_a_terminal_without_our_letters(folder):
+    change("Three insurers", "Z\u00fcrich\u2019s insurers")
+    command = [sys.executable, "-m", "dynpo_lite.companion.cli", "solve"]
+    done = subprocess.run(
+        [*command, "economy.toml", "-o", "out"],
+        env=os.environ | {"PYTHONIOENCODING": "ascii"},
+        capture_output=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout.startswith(rb"Z\xfcrich\u2019s insurers share")
     assert len(os.listdir("out")) == 5
 
 
@@ -254,8 +292,8 @@ def test_wrong_usage(capsys, folder, arguments, message):
             "nodes.csv",
             "calm,today,0.2,",
             "calm,today,0.3,",
-            "nodes.csv: the probabilities of the children of 'today' sum to 1.1: let "
-            "them sum to 1 (they are conditional)",
+            "nodes.csv, line 2, column probability: the children of node 'today' sum "
+            "to 1.1: divide them by their sum (they are conditional on the parent)",
         ),
         (
             "nodes.csv",
@@ -317,6 +355,38 @@ def test_all_or_nothing_when_the_disk_is_full(capsys, folder, monkeypatch):
     message = refused(capsys, folder, "economy.toml", "-o", "out", code=1)
     assert message == "the files cannot be written to out: No space left on device"
     refused(capsys, folder, "economy.toml", "-o", "new/out", code=1)
+
+
+def test_what_a_killed_run_staged_is_removed_and_what_a_live_one_did_is_not(folder):
+    finished = subprocess.Popen([sys.executable, "-c", ""])
+    finished.wait()
+    stale = [f".dynpo-{finished.pid}-abc", ".dynpo-abc", ".dynpo-" + "9" * 30 + "-a"]
+    for name in (*stale, f".dynpo-{os.getpid()}-abc", ".dynpo-1-abc"):
+        (folder / "out" / name).mkdir(parents=True)
+        (folder / "out" / name / "risks.csv").write_text("half")
+    assert main(["solve", "economy.toml", "-o", "out"]) == 0
+    left = {name for name in os.listdir("out") if name.startswith(".")}
+    assert left == {f".dynpo-{os.getpid()}-abc", ".dynpo-1-abc"}
+
+
+def test_the_summary_comes_last(folder, monkeypatch):
+    """A process killed between two moves leaves the summary the older one."""
+    moved = []
+    monkeypatch.setattr(
+        outputs.os, "replace", lambda source, target: moved.append(target.name)
+    )
+    assert main(["solve", "economy.toml", "-o", "out"]) == 0
+    assert sorted(moved) == sorted(SOLUTION_FILES)
+    assert moved[-1] == "solution.json"
+
+
+def test_a_solver_that_gives_up_leaves_no_trace(capsys, folder, monkeypatch):
+    def stop(*arguments):
+        raise SolverError("the linear programme failed:\ntime limit")
+
+    monkeypatch.setattr(cli, "solution_files", stop)
+    message = refused(capsys, folder, "economy.toml", "-o", "new/out", code=1)
+    assert message == r"the linear programme failed:\ntime limit"
 
 
 def test_an_interrupt_leaves_no_trace(capsys, folder, monkeypatch):

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from strategies import refusal
 
 import dynpo_lite as dp
+from dynpo_lite.base.lp import SolverError
 from dynpo_lite.vectors import functionals as vectors
 from dynpo_lite.vectors import sharing as vector_sharing
 
@@ -507,8 +508,10 @@ def test_a_programme_that_fails_for_another_reason_says_so(monkeypatch):
     solve = vector_sharing._solve
 
     def broken(x, parts, p, exposed, box=None):
-        return None if box is None else solve(x, parts, p, exposed, box)
+        if box is None:
+            raise SolverError("the linear programme was not solved: broken")
+        return solve(x, parts, p, exposed, box)
 
     monkeypatch.setattr(vector_sharing, "_solve", broken)
-    with pytest.raises(RuntimeError, match="the linear programme was not solved"):
+    with pytest.raises(SolverError, match="the linear programme was not solved"):
         dp.vector_inf_convolution(X, [X, X])

@@ -12,6 +12,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from measured import sealed
+
 ROOT = Path(__file__).resolve().parents[1]
 TIMES = ROOT / "book" / "times.md"
 COMMANDS = {
@@ -47,7 +49,7 @@ def main():
         f"{cores} cores ({platform.machine()}, {platform.system()}), Python "
         f"{sys.version_info.major}.{sys.version_info.minor}.\n"
     )
-    TIMES.write_text(head + "\n".join(rows) + "\n" + tail, encoding="utf-8")
+    TIMES.write_text(sealed(head + "\n".join(rows) + "\n" + tail), encoding="utf-8")
 
 
 def measured(command, folder):

@@ -1,8 +1,10 @@
 """The command line: ``dynpo list``, ``dynpo params``, ``dynpo run``, ``dynpo solve``.
 
-Exit codes: 0 done; 1 the notebook failed, or the economy has no solution of the form
-asked for; 2 the user asked for something that is not there or not allowed, said in one
-line, with no kernel started and nothing written; 130 interrupted.
+Exit codes: 0 done; 1 the notebook failed, the economy has no solution of the form asked
+for, or the solver or the disk gave up; 2 the user asked for something that is not there
+or not allowed, said in one line, with no kernel started and nothing written; 128 and
+the number of the signal when stopped by one: 130 after Ctrl-C, 143 after kill, 141 when
+nobody reads the answer.
 """
 
 import argparse
@@ -11,21 +13,32 @@ import os
 import shlex
 import sys
 import time
+from collections.abc import Iterable, Sequence
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any, NoReturn
 
 from dynpo_lite import Infeasible
+from dynpo_lite.base.lp import SolverError
 from dynpo_lite.companion.chapters.tables import Table
-from dynpo_lite.companion.files.economy_file import EXAMPLES, example_path, load_economy
+from dynpo_lite.companion.files.economy_file import (
+    EXAMPLES,
+    EconomyFile,
+    example_path,
+    load_economy,
+)
 from dynpo_lite.companion.files.solution_files import SOLUTION_FILES, solution_files
 from dynpo_lite.companion.outputs import (
     WriteFailed,
     create_folder,
+    one_line,
+    refuse_folders,
     remove_empty,
     unwritable,
     write_together,
 )
 from dynpo_lite.companion.rerun.parameters import (
+    Parameter,
     find_notebook,
     read_parameters,
     unknown_parameter,
@@ -36,6 +49,7 @@ from dynpo_lite.companion.rerun.run import (
     list_notebooks,
     plan_run,
 )
+from dynpo_lite.companion.rerun.stop import stoppable
 
 NOTEBOOK = "a name, a number such as 06, a file name or a path"
 
@@ -43,11 +57,15 @@ NOTEBOOK = "a name, a number such as 06, a file name or a path"
 class _Parser(argparse.ArgumentParser):
     """A parser whose errors are one line, like all errors here."""
 
-    def error(self, message):
+    def error(self, message: str) -> NoReturn:
         raise ValueError(f"{message} (see {self.prog} --help)")
 
+    def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
+        print(end="", flush=True)
+        super().exit(status, message)
 
-def main(argv=None):
+
+def main(argv: list[str] | None = None) -> int:
     """Run the command line.
 
     Parameters
@@ -65,23 +83,39 @@ def main(argv=None):
     >>> main(["run", "99"])  # and one line on stderr
     2
     """
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # what it cannot show it spells out
+            stream.reconfigure(errors="backslashreplace")
     try:
-        arguments = _parser().parse_args(argv)
-        return arguments.command(arguments)
+        with stoppable():
+            arguments = _parser().parse_args(argv)
+            code = arguments.command(arguments)
+            print(end="", flush=True)
+            return code
     except ValueError as error:
         return _say(error, 2)
-    except (NotebookFailed, WriteFailed) as error:
+    except (NotebookFailed, SolverError, WriteFailed) as error:
         return _say(error, 1)
-    except KeyboardInterrupt:
-        return _say("interrupted: nothing was written", 130)
+    except KeyboardInterrupt as stop:
+        return _say("interrupted: nothing was written", getattr(stop, "code", 130))
+    except BrokenPipeError:  # whoever read the answer has had enough
+        return _leave_stdout(141)
+    except OSError as error:  # of stdout, such as a full disk
+        return _say(error, _leave_stdout(1))
 
 
-def _say(message, code):
-    print(f"dynpo: {message}", file=sys.stderr)
+def _leave_stdout(code: int) -> int:
+    """Let the interpreter end without writing again what could not be written."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return code
 
 
-def _parser():
+def _say(message: object, code: int) -> int:
+    print(f"dynpo: {one_line(message)}", file=sys.stderr)
+    return code
+
+
+def _parser() -> _Parser:
     parser = _Parser(
         prog="dynpo",
         description="Run the chapters of the book again with other parameters, or "
@@ -122,7 +156,7 @@ def _parser():
     return parser
 
 
-def _add_solve(commands):
+def _add_solve(commands: Any) -> None:
     solving = commands.add_parser("solve", help="solve an economy given by files")
     solving.add_argument(
         "economy",
@@ -154,7 +188,7 @@ def _add_solve(commands):
     solving.set_defaults(command=_solve)
 
 
-def _list(arguments):
+def _list(arguments: argparse.Namespace) -> int:
     rows = [("number", "title", "parameters")]
     for chapter in list_notebooks():
         rows.append((chapter.number, chapter.title, str(len(chapter.parameters))))
@@ -162,7 +196,7 @@ def _list(arguments):
     return 0
 
 
-def _params(arguments):
+def _params(arguments: argparse.Namespace) -> int:
     rows = [("name", "type", "default", "domain", "unit", "meaning")]
     for p in read_parameters(arguments.notebook):
         kind = p.type.__name__
@@ -171,7 +205,7 @@ def _params(arguments):
     return 0
 
 
-def _run(arguments):
+def _run(arguments: argparse.Namespace) -> int:
     path = find_notebook(arguments.notebook)
     values = parse_assignments(arguments.assignments, read_parameters(path))
     folder = Path(arguments.folder or Path("runs", path.stem))
@@ -189,7 +223,7 @@ def _run(arguments):
     return 0
 
 
-def _solve(arguments):
+def _solve(arguments: argparse.Namespace) -> int:
     examples = [name for name in EXAMPLES if getattr(arguments, name) is not None]
     if len(examples) + (arguments.economy is not None) != 1:
         raise ValueError(
@@ -219,17 +253,16 @@ def _solve(arguments):
     return 0
 
 
-def _refuse_results(file, folder):
+def _refuse_results(file: EconomyFile, folder: Path) -> None:
     """Refuse to overwrite what was read, or to replace a folder."""
+    refuse_folders(folder, SOLUTION_FILES)
     for name in SOLUTION_FILES:
         target = folder / name
-        if os.path.isdir(target):
-            raise unwritable(folder, f"{name} is a folder there")
         if any(os.path.exists(target) and target.samefile(s) for s in file.sources):
             raise unwritable(folder, f"{name} there is a file of the economy")
 
 
-def _infeasible(file, error):
+def _infeasible(file: EconomyFile, error: Infeasible) -> str:
     """Return what is infeasible, nodes and agents named, in the words of the file."""
     names = ", ".join(file.names[i] for i in error.agents)
     return (
@@ -241,7 +274,7 @@ def _infeasible(file, error):
     )
 
 
-def _print_solution(summary):
+def _print_solution(summary: dict[str, Any]) -> None:
     kinds = ("risk_without_trade", "risk_with_trade", "gain")
     rows = [[agent["name"], *(agent[k] for k in kinds)] for agent in summary["agents"]]
     sums = (sum(column) for column in list(zip(*rows, strict=True))[1:])
@@ -259,7 +292,7 @@ def _print_solution(summary):
     print(f"certificate: {_verdict(summary)}")
 
 
-def _verdict(summary):
+def _verdict(summary: dict[str, Any]) -> str:
     """Return in one line what the independent check found."""
     found = summary["certificate"]
     if not found["available"]:
@@ -278,7 +311,7 @@ def _verdict(summary):
     return "; ".join(faults) or "the shares do not sum to the losses"
 
 
-def _write_example(name, folder):
+def _write_example(name: str, folder: Path) -> int:
     source = example_path(name).parent
     texts = {path.name: path.read_text("utf-8") for path in sorted(source.iterdir())}
     for file in texts:
@@ -298,7 +331,9 @@ def _write_example(name, folder):
     return 0
 
 
-def parse_assignments(assignments, declared):
+def parse_assignments(
+    assignments: Sequence[str], declared: Sequence[Parameter]
+) -> dict[str, Any]:
     """Read ``name=value`` texts with the types that a notebook declares.
 
     Parameters
@@ -328,7 +363,7 @@ def parse_assignments(assignments, declared):
     ValueError: -p 'mean' is no assignment: write -p NAME=VALUE, such as -p mean=200.0
     """
     known = {parameter.name: parameter for parameter in declared}
-    values = {}
+    values: dict[str, Any] = {}
     for assignment in assignments:
         name, sign, text = assignment.partition("=")
         if not sign:
@@ -349,7 +384,7 @@ def parse_assignments(assignments, declared):
     return values
 
 
-def _print_table(rows):
+def _print_table(rows: Sequence[Iterable[str]]) -> None:
     widths = [max(len(entry) for entry in column) for column in zip(*rows, strict=True)]
     for row in rows:
         cells = (entry.ljust(width) for entry, width in zip(row, widths, strict=True))

@@ -1,18 +1,34 @@
-"""Output folders, files that appear together or not at all, strict JSON."""
+"""Output folders, files that appear together, strict JSON, texts fit for one line."""
 
 import json
 import os
+import shutil
 import tempfile
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
+
+STAGING = ".dynpo-"  # then the number of the process that writes
 
 
 class WriteFailed(RuntimeError):
     """The output folder took no files; the message is one line."""
 
 
-def create_folder(folder):
-    """Create the folder and prove that it can be written, or leave no trace."""
+def create_folder(folder: Path) -> tuple[Path, ...]:
+    """Create a folder and prove that it can be written, or leave no trace.
+
+    Returns
+    -------
+    tuple of Path
+        The folders that were made, the innermost first.
+
+    Raises
+    ------
+    ValueError
+        If it cannot be written.
+    """
     ancestors = (folder, *folder.parents)
     missing = tuple(path for path in ancestors if not os.path.exists(path))
     try:
@@ -21,27 +37,56 @@ def create_folder(folder):
             return missing
     except (FileExistsError, NotADirectoryError):
         raise unwritable(folder, "a file is in the way") from None
-    except OSError as error:
+    except (OSError, ValueError) as error:  # a name with a null character
         remove_empty(missing)
-        raise unwritable(folder, error.strerror) from None
+        raise unwritable(folder, getattr(error, "strerror", None) or error) from None
 
 
-def unwritable(folder, why):
+def unwritable(folder: Path, why: object) -> ValueError:
+    """Return the error about a folder that takes no files."""
     return ValueError(
         f"output folder = {str(folder)!r} cannot be written ({why}): "
         "choose another with -o DIR"
     )
 
 
-def remove_empty(folders):
+def refuse_folders(folder: Path, names: Iterable[str]) -> None:
+    """Refuse an output folder in which a folder bears the name of a file to come."""
+    for name in names:
+        if os.path.isdir(folder / name):
+            raise unwritable(folder, f"{name} is a folder there")
+
+
+def remove_empty(folders: Iterable[Path]) -> None:
+    """Remove those of the folders that are empty."""
     for folder in folders:
-        with suppress(OSError):  # not there, or something is in it
+        with suppress(OSError, ValueError):  # not there, or something is in it
             folder.rmdir()
 
 
-def write_together(folder, content):
-    """Write all files beside their places first, then move them there."""
+def write_together(folder: Path, content: Mapping[str, str]) -> None:
+    """Write all files beside their places first, then move them there, in order.
+
+    Parameters
+    ----------
+    folder : Path
+        It exists.
+    content : mapping of str to str
+        File name -> text; last the file that readers look for first.
+
+    Raises
+    ------
+    WriteFailed
+        If the disk is full or the like; the older files are whole then.
+
+    Notes
+    -----
+    Whatever happens, each file is the older or the new one, whole.  A process that is
+    killed between two moves leaves the last file the older one: if the last file is
+    new, all are.  Its staging folder goes when the next process writes here.
+    """
     try:
+        _remove_stale(folder)
         _stage_and_move(folder, content)
     except OSError as error:
         raise WriteFailed(
@@ -49,18 +94,61 @@ def write_together(folder, content):
         ) from None
 
 
-def _stage_and_move(folder, content):
-    with tempfile.TemporaryDirectory(dir=folder, prefix=".dynpo-") as staging:
+def _stage_and_move(folder: Path, content: Mapping[str, str]) -> None:
+    prefix = f"{STAGING}{os.getpid()}-"
+    with tempfile.TemporaryDirectory(dir=folder, prefix=prefix) as staging:
         for name, text in content.items():
             Path(staging, name).write_text(text, encoding="utf-8")
         for name in content:
             os.replace(Path(staging, name), folder / name)
 
 
-def strict_json(content):
+def _remove_stale(folder: Path) -> None:
+    """Remove what processes that were killed had staged."""
+    for staging in folder.glob(f"{STAGING}*"):
+        try:
+            os.kill(int(staging.name.split("-")[1]), 0)  # asks whether it lives
+        except (ValueError, OverflowError, ProcessLookupError):
+            shutil.rmtree(staging, ignore_errors=True)
+        except PermissionError:
+            pass  # it lives, of another user
+
+
+def strict_json(content: Any) -> str:
+    """Return JSON as any reader takes it: sorted, indented, no nan or infinity."""
     return (
         json.dumps(
             content, allow_nan=False, ensure_ascii=False, indent=2, sort_keys=True
         )
         + "\n"
     )
+
+
+def shown(value: object, limit: int = 60) -> str:
+    """Return a value as messages show it, no longer than the limit.
+
+    Examples
+    --------
+    >>> shown("abc"), shown("abc" * 10, 20)
+    ("'abc'", "'abcabcabcabcabc ...")
+    """
+    try:
+        text = value.isoformat() if hasattr(value, "isoformat") else repr(value)
+    except ValueError:  # of Python, which writes no more than 4300 digits
+        text = "(a number of thousands of digits)"
+    return text if len(text) <= limit else text[: limit - 4] + " ..."
+
+
+def one_line(message: object) -> str:
+    """Return a message as one printable line, the middle of a very long one left out.
+
+    Examples
+    --------
+    >>> one_line(f"no {chr(9)} tab, no {chr(10)} line")
+    'no \\\\t tab, no \\\\n line'
+    """
+    line = "".join(
+        c if c.isprintable() else c.encode("unicode_escape").decode()
+        for c in str(message)
+    )
+    return line if len(line) <= 800 else f"{line[:600]} ... {line[-150:]}"

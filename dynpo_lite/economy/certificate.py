@@ -6,104 +6,32 @@ children that every agent accepts as a scenario: :math:`E_q[W] \le \rho_i(W)` fo
 :math:`E_q[Z]`.  If the allocation costs no more, it is optimal at the node, and ``q``
 proves it.  That ``q`` is accepted is checked on its own: for a concave distortion, the
 mass of the n states that gain most must not exceed ``k`` of their probability, for
-every n.  In the marginal reading a linear programme over all allocations takes the
-place of ``q``.
+every n.  The marginal reading is in :mod:`dynpo_lite.economy.marginal_certificate`.
 """
 
-import itertools
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from itertools import pairwise
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from dynpo_lite.base import validate
+from dynpo_lite.base.lp import solve_lp
+from dynpo_lite.base.reading import LAWS
+from dynpo_lite.base.types import Array, Integers
+from dynpo_lite.economy.economy import Economy
+from dynpo_lite.economy.marginal_certificate import marginal_savings
+from dynpo_lite.economy.report import Report, Trade
+from dynpo_lite.risk.distortions import Distortion
 from dynpo_lite.risk.measures import choquet
 from dynpo_lite.sharing.improvement import is_comonotone
 
 TOL = 1e-9
-LARGEST = 1e14  # coefficient that the solver takes
-METHODS = ("highs-ds", "highs-ipm")
-TIGHT = {"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10}
 
 
-@dataclass(frozen=True)
-class Trade:
-    """An exchange at the children of a node that hurts nobody and helps somebody.
-
-    ``payments`` (n_agents, n_children) are to be added to what the allocation pays at
-    ``children``; ``gains`` (n_agents,) is by how much each agent's risk at the node
-    falls: by the same for all under conditional laws, by at least 0 in the marginal
-    reading.
-    """
-
-    node: int
-    children: tuple
-    payments: np.ndarray
-    gains: np.ndarray
-
-
-@dataclass(frozen=True)
-class Report:
-    """What :func:`check_allocation` found; prints as a short text.
-
-    Attributes
-    ----------
-    law : str
-    sums_to_aggregate, individually_rational, pareto_optimal, comonotone : bool
-        ``pareto_optimal`` is dynamic and includes individual rationality.
-    myopic_individually_rational, myopic_pareto_optimal : bool
-        The same as seen from time 0 only.
-    gap : float
-        The largest total risk-to-go, over nodes, that a trade at one node could save;
-        nan where the payments do not sum to the aggregate.
-    worst_node : int or None
-        Where; None if nothing can be saved.
-    irrational_node, irrational_agents
-        A node at which some agents are worse off than without trade, and who; None and
-        an empty tuple if there is none.
-    improving_trade : Trade or None
-        A trade at ``worst_node`` that makes every agent better off.
-    risk_to_go : ndarray of shape (n_agents, n_nodes)
-    """
-
-    law: str
-    sums_to_aggregate: bool
-    individually_rational: bool
-    pareto_optimal: bool
-    comonotone: bool
-    myopic_individually_rational: bool
-    myopic_pareto_optimal: bool
-    gap: float
-    worst_node: int | None
-    irrational_node: int | None
-    irrational_agents: tuple
-    improving_trade: Trade | None
-    risk_to_go: np.ndarray
-
-    def __str__(self):
-        def say(flag):
-            return "yes" if flag else "no"
-
-        lines = [
-            f"sums to the aggregate         {say(self.sums_to_aggregate)}",
-            f"individually rational         {say(self.individually_rational)}",
-            f"dynamically Pareto optimal    {say(self.pareto_optimal)}",
-            f"comonotone                    {say(self.comonotone)}",
-            f"myopically rational           {say(self.myopic_individually_rational)}",
-            f"myopically Pareto optimal     {say(self.myopic_pareto_optimal)}",
-        ]
-        if self.irrational_node is not None:
-            names = ", ".join(map(str, self.irrational_agents))
-            lines.append(
-                f"at node {self.irrational_node} worse off than without trade: {names}"
-            )
-        if self.worst_node is not None:
-            lines.append(
-                f"a trade at node {self.worst_node} saves {self.gap:.6g} in total"
-            )
-        return "\n".join(lines)
-
-
-def check_allocation(economy, allocation, law="conditional"):
+def check_allocation(
+    economy: Economy, allocation: ArrayLike, law: str = "conditional"
+) -> Report:
     """Tell whether an allocation is rational and optimal, with proof or counterexample.
 
     Parameters
@@ -148,7 +76,8 @@ def check_allocation(economy, allocation, law="conditional"):
     >>> report.improving_trade.payments.tolist()  # agent 1 insures agent 2
     [[-3.0, 1.0], [3.0, -1.0]]
     """
-    validate.choice("law", law, ("conditional", "marginal"))
+    validate.instance("economy", economy, Economy)
+    validate.choice("law", law, LAWS)
     allocation = economy.allocation("allocation", allocation)
     tol = TOL * economy.scale
     risk = economy.risk_to_go(allocation, law)
@@ -158,7 +87,7 @@ def check_allocation(economy, allocation, law="conditional"):
     rational = not worse.any()
     node = None if rational else int(np.argmax(worse.any(axis=0)))
     names = () if rational else tuple(np.flatnonzero(worse[:, node]).tolist())
-    find = _conditional_savings if law == "conditional" else _marginal_savings
+    find = _conditional_savings if law == "conditional" else marginal_savings
     if sums:
         savings, myopic_saving, trade_at = find(economy, allocation, risk)
         worst = int(np.argmax(savings))
@@ -180,11 +109,11 @@ def check_allocation(economy, allocation, law="conditional"):
         irrational_node=node,
         irrational_agents=names,
         improving_trade=None if optimal else trade_at(worst),
-        risk_to_go=risk,
+        risk_to_go=validate.frozen(risk),
     )
 
 
-def _comonotone(economy, carried, law):
+def _comonotone(economy: Economy, carried: Array, law: str) -> bool:
     """Comonotone given every node, or in the marginal reading at every time."""
     tree = economy.tree
     for t in range(tree.horizon):
@@ -204,12 +133,14 @@ def _comonotone(economy, carried, law):
 # conditional law: a scenario at every node ----------------------------------------
 
 
-def _conditional_savings(economy, allocation, risk):
+def _conditional_savings(
+    economy: Economy, allocation: Array, risk: Array
+) -> tuple[Array, float, Callable[[int], Trade]]:
     """Return the possible savings at all nodes, at time 0, and the trade at a node."""
     tree = economy.tree
     savings = np.zeros(tree.n_nodes)
     bound = np.zeros(tree.n_nodes)  # no allocation whatsoever costs less from there on
-    children = [[] for _ in range(tree.n_nodes)]
+    children: list[list[int]] = [[] for _ in range(tree.n_nodes)]
     for v in range(1, tree.n_nodes):
         children[tree.parent[v]].append(v)
     totals = risk.sum(axis=0)
@@ -222,13 +153,15 @@ def _conditional_savings(economy, allocation, risk):
         scenario, _ = _scenario(economy, v, after, z)
         bound[v] = scenario @ z
 
-    def trade_at(v):
+    def trade_at(v: int) -> Trade:
         return _improving_trade(economy, v, np.array(children[v]), allocation, risk)
 
     return savings, float(totals[0] - bound[0]), trade_at
 
 
-def _scenario(economy, node, children, z):
+def _scenario(
+    economy: Economy, node: int, children: Integers, z: Array
+) -> tuple[Array, Array]:
     """Return a scenario accepted by all agents and an optimal sharing of ``z``."""
     p = economy.tree.probability[children]
     order = sorted(range(len(z)), key=lambda c: -z[c])
@@ -238,7 +171,7 @@ def _scenario(economy, node, children, z):
     mixtures, shares = _worst_mixtures(parts, level, z[order])
     tails = np.array(
         [
-            sum(w * k._k(level) for w, k in zip(weights, agent, strict=True))
+            sum(w * k.values(level) for w, k in zip(weights, agent, strict=True))
             for weights, agent in zip(mixtures, parts, strict=True)
         ]
     )
@@ -259,26 +192,29 @@ def _scenario(economy, node, children, z):
     return scenario, carried
 
 
-def _parts_at(economy, agent, node):
+def _parts_at(economy: Economy, agent: int, node: int) -> tuple[Distortion, ...]:
     ((parts, _),) = economy.measures_at(agent, np.array([node]))
     return parts
 
 
-def _accepted(scenario, p, weights, parts):
+def _accepted(
+    scenario: Array, p: Array, weights: Array, parts: Sequence[Distortion]
+) -> bool:
     """Check q(A) <= k(P(A)) for all A: enough on the states that gain most."""
     gain = np.argsort(-scenario / p, kind="stable")
     mass, chance = np.cumsum(scenario[gain]), np.minimum(np.cumsum(p[gain]), 1.0)
-    k = sum(w * part._k(chance) for w, part in zip(weights, parts, strict=True))
+    k = sum(w * part.values(chance) for w, part in zip(weights, parts, strict=True))
     return bool((scenario >= -1e-12).all() and (mass <= k + 1e-9).all())
 
 
-def _worst_mixtures(parts, level, z):
+def _worst_mixtures(
+    parts: list[tuple[Distortion, ...]], level: Array, z: Array
+) -> tuple[list[Array], Array | None]:
     """Mixture weights for agents with several distortions, and shares of the layers.
 
     The layers lie between neighbouring sorted totals; with one distortion each there is
     nothing to choose, and the shares are left to the caller.
     """
-    from scipy.optimize import linprog
     from scipy.sparse import block_diag, csr_array, eye_array, hstack
 
     if all(len(agent) == 1 for agent in parts):
@@ -287,29 +223,30 @@ def _worst_mixtures(parts, level, z):
     widths = z[:-1] - z[1:]
     scale = max(widths.max(initial=0.0), 1e-300)
     costs = [
-        np.array([k._k(level[:m]) for k in agent]) * widths / scale for agent in parts
+        np.array([k.values(level[:m]) for k in agent]) * widths / scale
+        for agent in parts
     ]
     # the shares of the layers, then everybody's risk: at least that of every part
     risks = block_diag([np.ones((len(agent), 1)) for agent in parts])
     whole = hstack([*[eye_array(m)] * n, csr_array((m, n))])
-    found = linprog(
+    found = solve_lp(
         np.repeat([0.0, 1.0], [n * m, n]),
         hstack([block_diag(costs), -risks]).tocsr(),
         np.zeros(sum(map(len, parts))),
         whole.tocsr(),
         np.ones(m),
-        bounds=[(0, 1)] * (n * m) + [(None, None)] * n,
-        method="highs",
-        options=TIGHT,
+        [(0, 1)] * (n * m) + [(None, None)] * n,
     )
-    dual = np.maximum(-found.ineqlin.marginals, 0.0)
+    dual = found.upper_prices
     starts = np.cumsum([0, *map(len, parts)])
-    weights = [dual[a:b] / dual[a:b].sum() for a, b in itertools.pairwise(starts)]
+    weights = [dual[a:b] / dual[a:b].sum() for a, b in pairwise(starts)]
     shares = found.x[: n * m].reshape(n, m)
     return weights, np.hstack([shares, np.full((n, 1), 1.0 / n)])
 
 
-def _improving_trade(economy, node, children, allocation, risk):
+def _improving_trade(
+    economy: Economy, node: int, children: Integers, allocation: Array, risk: Array
+) -> Trade:
     """Share the children's total optimally, and the saving equally."""
     z = economy.aggregate[children] + risk[:, children].sum(axis=0)
     _, carried = _scenario(economy, node, children, z)
@@ -325,153 +262,5 @@ def _improving_trade(economy, node, children, allocation, risk):
     cash = old - gain - new
     payments = carried + cash[:, None] - risk[:, children] - allocation[:, children]
     gains = np.full(len(new), gain)
+    payments, gains = validate.frozen(payments), validate.frozen(gains)
     return Trade(node, tuple(children.tolist()), payments, gains)
-
-
-# marginal law: linear programmes over all allocations --------------------------------
-
-
-def _marginal_savings(economy, allocation, risk):
-    tree = economy.tree
-    savings, payments = np.zeros(tree.n_nodes), {}
-    for t in range(1, tree.horizon + 1):
-        programme = _Programme(economy)
-        carried = programme.free((economy.n_agents, len(tree.nodes(t))))
-        nodes, parents = tree.nodes(t), tree.nodes(t - 1)
-        z = economy.aggregate[nodes] + risk[:, nodes].sum(axis=0)
-        programme.sum_to(carried, z)
-        slack = []
-        for i in range(economy.n_agents):
-            for parts, rows in economy.measures_at(i, parents):
-                value = programme.risk(carried[i], parts, tree.unconditional[nodes])
-                at = parents[rows]
-                for v in at[np.unique(risk[i, at], return_index=True)[1]]:
-                    s = programme.positive()
-                    programme.at_most([(value, 1.0), (s, 1.0)], risk[i, v])
-                    slack.append(s)
-        x = programme.solve(dict.fromkeys(slack, -1.0))
-        savings[parents[0]] = x[slack].sum()
-        new = x[carried] - risk[:, nodes]
-        payments[int(parents[0])] = nodes, new - allocation[:, nodes]
-
-    def trade_at(v):
-        nodes, change = payments[v]
-        new = allocation.copy()
-        new[:, nodes] += change
-        gains = risk - economy.risk_to_go(new, "marginal")
-        return Trade(v, tuple(nodes.tolist()), change, gains[:, v])
-
-    return savings, _marginal_myopic_saving(economy, risk), trade_at
-
-
-def _marginal_myopic_saving(economy, risk):
-    """How much the sum of time-0 risks exceeds the least over all allocations."""
-    tree, programme = economy.tree, _Programme(economy)
-    to_go = np.full((economy.n_agents, tree.n_nodes), -1)
-    for t in range(tree.horizon, 0, -1):
-        nodes, parents = tree.nodes(t), tree.nodes(t - 1)
-        paid = programme.free((economy.n_agents, len(nodes)))
-        programme.sum_to(paid, economy.aggregate[nodes])
-        for i in range(economy.n_agents):
-            carried = paid[i]
-            if t < tree.horizon:
-                carried = programme.free(len(nodes))
-                for c, y, v in zip(carried, paid[i], nodes):  # c = y + risk-to-go
-                    programme.equal([(c, 1.0), (y, -1.0), (to_go[i, v], -1.0)], 0.0)
-            for parts, rows in economy.measures_at(i, parents):
-                weights = tree.unconditional[nodes]
-                to_go[i, parents[rows]] = programme.risk(carried, parts, weights)
-    x = programme.solve(dict.fromkeys(to_go[:, 0], 1.0))
-    return float(risk[:, 0].sum() - x[to_go[:, 0]].sum())
-
-
-class _Programme:
-    """A small linear programme, row by row, in units of the economy's scale."""
-
-    def __init__(self, economy):
-        self.scale = economy.scale
-        self.bounds, self.upper, self.equals = [], [], []
-
-    def free(self, shape):
-        return self._new(int(np.prod(shape)), (None, None)).reshape(shape)
-
-    def positive(self):
-        return int(self._new(1, (0, None))[0])
-
-    def _new(self, count, bounds):
-        start = len(self.bounds)
-        self.bounds += [bounds] * count
-        return np.arange(start, start + count)
-
-    def at_most(self, terms, limit):
-        self.upper.append((terms, limit / self.scale))
-
-    def equal(self, terms, value):
-        self.equals.append((terms, value / self.scale))
-
-    def sum_to(self, carried, total):
-        for column, value in zip(carried.T, total, strict=True):
-            self.equal([(v, 1.0) for v in column], value)
-
-    def risk(self, carried, parts, weights):
-        """Return a variable at least the risk of ``carried`` (Rockafellar-Uryasev)."""
-        value = int(self.free(1)[0])
-        for k in parts:
-            terms = [(value, -1.0)]
-            for tail, mass in _shortfalls(k):
-                q = int(self.free(1)[0])
-                terms.append((q, mass))
-                for v, p in zip(carried, weights, strict=True):
-                    excess = [(v, 1.0), (q, -1.0)]
-                    if tail > 0:  # without: the maximum, which nothing may exceed
-                        e = self.positive()  # weighted: tiny weights would be dropped
-                        excess.append((e, -min(tail / (mass * p), LARGEST)))
-                        terms.append((e, 1.0))
-                    self.at_most(excess, 0.0)
-            self.at_most(terms, 0.0)
-        return value
-
-    def solve(self, objective):
-        from scipy.optimize import linprog
-        from scipy.sparse import coo_matrix
-
-        def matrix(rows):
-            entries = [(c, i, v) for i, (terms, _) in enumerate(rows) for v, c in terms]
-            if not entries:
-                return None, None
-            c, i, v = zip(*entries)
-            shape = (len(rows), len(self.bounds))
-            return coo_matrix((c, (i, v)), shape).tocsr(), [limit for _, limit in rows]
-
-        cost = np.zeros(len(self.bounds))
-        for v, c in objective.items():
-            cost[v] += c
-        programme = cost, *matrix(self.upper), *matrix(self.equals), self.bounds
-        for method, presolve in itertools.product(METHODS, (True, False)):
-            options = TIGHT | {"presolve": presolve}
-            found = linprog(*programme, method=method, options=options)
-            if found.status == 0:
-                break
-        if found.status != 0:
-            raise RuntimeError(f"the linear programme failed: {found.message}")
-        return found.x * self.scale
-
-
-def _shortfalls(k):
-    """Write a piecewise linear distortion as a mixture: pairs (tail, weight)."""
-    if k.breakpoints is None:
-        raise ValueError(
-            f"{k!r} is not piecewise linear: the marginal law is certified by linear "
-            "programming; use law='conditional' or piecewise linear distortions"
-        )
-    s = np.hstack([0.0, k.breakpoints, 1.0])
-    values = k._k(s)
-    values[0] = k.jump
-    slopes = np.append(np.diff(values) / np.diff(s), 0.0)
-    mixture = [(0.0, k.jump)] if k.jump > 0 else []
-    mixture += [
-        (tail, tail * (a - b))
-        for tail, a, b in zip(s[1:], slopes[:-1], slopes[1:])
-        if a - b > 1e-15
-    ]
-    return mixture

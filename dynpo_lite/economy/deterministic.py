@@ -11,17 +11,28 @@ agents with the smallest :math:`H_i`.  Individual rationality may forbid that: t
 linear programme finds the best contract of this form, if there is any.
 """
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from itertools import permutations, product
 from math import factorial, prod
 
 import numpy as np
 
-from dynpo_lite.base.validate import frozen
-from dynpo_lite.economy.deterministic_programme import Market, Sacrifice, best_contracts
-from dynpo_lite.risk.distortions import equal_shares
+from dynpo_lite.base import validate
+from dynpo_lite.base.records import ReadOnly
+from dynpo_lite.base.types import Array, Integers
+from dynpo_lite.economy.deterministic_programme import (
+    Market,
+    Sacrifice,
+    best_contracts,
+)
+from dynpo_lite.economy.economy import Economy
+from dynpo_lite.economy.solution import Solution
+from dynpo_lite.risk.crossings import equal_shares
+from dynpo_lite.risk.distortions import Distortion
 from dynpo_lite.scenarios.nested_risk import descending_order
-from dynpo_lite.sharing.layers import stack
+from dynpo_lite.sharing.layers import Layer, stack
 
 TOL = 1e-9  # individual rationality, relative to the size of the losses
 MAX_ORDERS = 120  # of the totals of earlier times, tried before giving up
@@ -45,7 +56,9 @@ class Infeasible(ValueError):
         found backwards in time, and other ones at later times may leave more room.
     """
 
-    def __init__(self, node, agents, shortfall, proved):
+    def __init__(
+        self, node: int, agents: tuple[int, ...], shortfall: float, proved: bool
+    ) -> None:
         self.node, self.agents, self.shortfall = node, agents, shortfall
         self.proved = proved
         names = ", ".join(map(str, agents))
@@ -57,47 +70,70 @@ class Infeasible(ValueError):
             "individually_rational=False"
         )
 
+    def __reduce__(self) -> tuple:
+        return type(self), (self.node, self.agents, self.shortfall, self.proved)
 
-class DeterministicSolution:
-    """A dynamic optimum with deterministic retention; see :func:`dynpo_lite.solve`.
 
-    Attributes
-    ----------
-    total_risk_to_go : ndarray of shape (n_nodes,)
-    risk_to_go, allocation : ndarray of shape (n_agents, n_nodes)
-    surplus : ndarray of shape (n_nodes,)
-        Against no trade from a node onward; negative where the contract, good on
-        average, is worse there.
-    layers : dict
-        Time of payment ``t`` = 1..T -> tuple of Layer.
-    constants : dict
-        Time of payment -> ndarray of shape (n_agents,), summing to the essential
-        infimum of what is shared.
-    risk_interval, premium_interval : ndarray of shape (n_agents, n_nodes, 2)
-        As for state-dependent retention, node by node.
-    premium : ndarray of shape (n_agents, n_nodes)
-        The constants of the time of a node's children; nan at leaves.
+@dataclass(frozen=True, eq=False, repr=False)
+class DeterministicSolution(Solution):
+    """Contracts of every time, found at once, backwards in time.
+
+    ``constants`` of a time sum to the essential infimum of what is shared then.
     """
 
-    def __init__(self, economy, law, individually_rational, split):
-        self.economy, self.law = economy, law
-        self.individually_rational = individually_rational
-        self._split = split
-        tree, shape = economy.tree, economy.endowments.shape
-        self.risk_to_go = np.zeros(shape)
-        self.allocation = np.zeros(shape)
-        self.layers, self.constants, self._orders = {}, {}, {}
-        self._layer_risks = np.full(shape, np.nan)
-        for t in range(tree.horizon, 0, -1):
-            self._solve_stage(t)
-        self.total_risk_to_go = self.risk_to_go.sum(axis=0)
-        for array in (self.risk_to_go, self.allocation, self.total_risk_to_go):
-            frozen(array)
+    def __post_init__(self) -> None:
+        _ = self._contracts
 
-    def _solve_stage(self, t):
+    @cached_property
+    def _contracts(self) -> "_Contracts":
+        return _Contracts(self)
+
+    @cached_property
+    def risk_to_go(self) -> Array:
+        return validate.frozen(self._contracts.risk)
+
+    @cached_property
+    def total_risk_to_go(self) -> Array:
+        return validate.frozen(self.risk_to_go.sum(axis=0))
+
+    @cached_property
+    def allocation(self) -> Array:
+        return validate.frozen(self._contracts.paid)
+
+    @cached_property
+    def layer_risk(self) -> Array:
+        return validate.frozen(self._contracts.layer_risk)
+
+    @cached_property
+    def layers(self) -> Mapping[int, tuple[Layer, ...]]:
+        return ReadOnly(self._contracts.layers)
+
+    @cached_property
+    def constants(self) -> Mapping[int, Array]:
+        """Time of payment -> what each agent pays beside its layers, (n_agents,)."""
+        return ReadOnly(self._contracts.constants)
+
+
+class _Contracts:
+    """The contracts found so far, from the last time on."""
+
+    def __init__(self, solution: Solution):
+        self.economy, self.law = solution.economy, solution.law
+        self.individually_rational = solution.individually_rational
+        self.split, self.alone = solution.surplus_split, solution.risk_without_trade
+        shape = self.economy.endowments.shape
+        self.risk, self.paid = np.zeros(shape), np.zeros(shape)
+        self.layer_risk = np.full(shape, np.nan)
+        self.layers: dict[int, tuple[Layer, ...]] = {}
+        self.constants: dict[int, Array] = {}
+        self.orders: dict[int, Integers] = {}
+        for t in range(self.economy.tree.horizon, 0, -1):
+            self._solve_stage(t)
+
+    def _solve_stage(self, t: int) -> None:
         """Find the best contract of one time, given those of later times."""
         stage, limits = self._stage(t), self._limits(t)
-        self._orders[t] = stage.order
+        self.orders[t] = stage.order
         shares = stage.cheapest_shares()
         if shares is None or not stage.leaves_room(shares, limits):
             found = best_contracts([stage.market(limits)], stage.tol)
@@ -105,31 +141,31 @@ class DeterministicSolution:
                 self._solve_together(t, [(stage, found)])
                 return
             shares = stage.shares_of(found[0])
-        self._keep(stage, shares, stage.constants(shares, limits, self._split))
+        self._keep(stage, shares, stage.constants(shares, limits, self.split))
 
-    def _stage(self, t):
+    def _stage(self, t: int) -> "_Stage":
         nodes = self.economy.tree.nodes(t)
-        later = self.risk_to_go[:, nodes].sum(axis=0)
+        later = self.risk[:, nodes].sum(axis=0)
         return _Stage(self.economy, self.law, t, self.economy.aggregate[nodes] + later)
 
-    def _limits(self, t):
+    def _limits(self, t: int) -> Array | None:
         if not self.individually_rational:
             return None
-        return self._without_trade[:, self.economy.tree.nodes(t - 1)]
+        return self.alone[:, self.economy.tree.nodes(t - 1)]
 
-    def _keep(self, stage, shares, constants):
+    def _keep(self, stage: "_Stage", shares: Array, constants: Array) -> None:
         risks = stage.risks(shares)
-        self._orders[stage.t] = stage.order
+        self.orders[stage.t] = stage.order
         self.layers[stage.t] = stack(stage.levels, shares.T)
-        self.constants[stage.t] = constants
-        self._layer_risks[:, stage.parents] = risks
-        self.risk_to_go[:, stage.parents] = risks + constants[:, None]
+        self.constants[stage.t] = validate.frozen(constants)
+        self.layer_risk[:, stage.parents] = risks
+        self.risk[:, stage.parents] = risks + constants[:, None]
         carried = stage.retained(shares)[:, stage.rank] + constants[:, None]
-        self.allocation[:, stage.children] = (
-            carried - self.risk_to_go[:, stage.children]
-        )
+        self.paid[:, stage.children] = carried - self.risk[:, stage.children]
 
-    def _solve_together(self, first, conflicts):
+    def _solve_together(
+        self, first: int, conflicts: list[tuple["_Stage", Sacrifice]]
+    ) -> None:
         """Find contracts of the times from ``first`` on that leave room for each other.
 
         With the order of the totals given at each time but the last, whose totals are
@@ -142,7 +178,7 @@ class DeterministicSolution:
             stages = [last]
             markets = [last.market(self._limits(horizon))]
             for t in range(horizon - 1, first - 1, -1):
-                place = np.argsort(orders[t])
+                place = np.argsort(orders[t]).astype(float)
                 stages.append(_Stage(self.economy, self.law, t, place))
                 markets.append(stages[-1].market(self._limits(t), stages[-2]))
             found = best_contracts(markets, last.tol)
@@ -156,23 +192,21 @@ class DeterministicSolution:
         node = int(stage.parents[least.parent])
         raise Infeasible(node, least.agents, least.shortfall, exhaustive)
 
-    def _possible_orders(self, times):
+    def _possible_orders(self, times: range) -> tuple[list[dict[int, Integers]], bool]:
         """Return orders of the totals, time -> order, and whether these are all."""
         if not times:
             return [], True
         nodes = [self.economy.tree.nodes(t) for t in times]
-        total = self.economy.aggregate + self._without_trade.sum(axis=0)
+        total = self.economy.aggregate + self.alone.sum(axis=0)
         alone = [np.argsort(total[own], kind="stable") for own in nodes]
-        tried = [self._orders, dict(zip(times, alone, strict=True))]
+        tried: list[dict] = [self.orders, dict(zip(times, alone, strict=True))]
         exhaustive = prod(factorial(len(own)) for own in nodes) <= MAX_ORDERS
         if exhaustive:
-            every = product(*(permutations(range(len(own))) for own in nodes))
-            tried += [
-                dict(zip(times, map(np.array, all_), strict=True)) for all_ in every
-            ]
+            for every in product(*(permutations(range(len(own))) for own in nodes)):
+                tried.append(dict(zip(times, map(np.array, every), strict=True)))
         return tried, exhaustive
 
-    def _keep_together(self, first, retentions):
+    def _keep_together(self, first: int, retentions: Sequence[Array]) -> bool:
         """Store contracts of all times from ``first`` on; tell if they are rational.
 
         A programme only bounds the risk of a supremum from above, so its totals, and
@@ -184,49 +218,22 @@ class DeterministicSolution:
             stage, limits = self._stage(t), self._limits(t)
             shares = stage.shares_of(retention)
             if t == first:
-                constants = stage.constants(shares, limits, self._split)
+                constants = stage.constants(shares, limits, self.split)
             else:
                 missing = stage.levels[0] - retention[:, 0].sum()
                 constants = retention[:, 0] + missing / len(retention)
             self._keep(stage, shares, constants)
-            above = self.risk_to_go[:, stage.parents] - limits
-            if above.max() > stage.tol:
-                return False
+            if limits is not None:
+                above = self.risk[:, stage.parents] - limits
+                if above.max() > stage.tol:
+                    return False
         return True
-
-    @property
-    def _without_trade(self):
-        return self.economy.risk_without_trade(self.law)
-
-    @cached_property
-    def surplus(self):
-        return frozen(self._without_trade.sum(axis=0) - self.total_risk_to_go)
-
-    @cached_property
-    def risk_interval(self):
-        return rational_risks(self.economy, self.law, self.surplus)
-
-    @cached_property
-    def premium_interval(self):
-        return self.risk_interval - self._layer_risks[:, :, None]
-
-    @cached_property
-    def premium(self):
-        return frozen(self.risk_to_go - self._layer_risks)
-
-
-def rational_risks(economy, law, surplus):
-    """Return the risks that individual rationality allows, (n_agents, n_nodes, 2)."""
-    high = economy.risk_without_trade(law)
-    interval = np.stack([high - surplus, high], axis=-1)
-    interval[:, economy.tree.leaves] = np.nan
-    return frozen(interval)
 
 
 class _Stage:
     """What is shared at one time, and how every agent weighs it at every node."""
 
-    def __init__(self, economy, law, t, total):
+    def __init__(self, economy: Economy, law: str, t: int, total: Array):
         tree = economy.tree
         self.economy, self.t = economy, t
         self.parents, self.children = tree.nodes(t - 1), tree.nodes(t)
@@ -239,7 +246,7 @@ class _Stage:
         found = [read(agent) for agent in range(economy.n_agents)]
         self.readers, self.rows = zip(*found, strict=True)
 
-    def _read_conditional(self, agent):
+    def _read_conditional(self, agent: int) -> tuple[list, Integers]:
         """Return weights of the levels, one matrix a distortion, and parents' rows."""
         from scipy.sparse import csr_array
 
@@ -265,7 +272,7 @@ class _Stage:
         readers = [csr_array((own, (rows, self.rank)), shape=shape) for own in weights]
         return readers, np.arange(len(self.parents))
 
-    def _read_marginal(self, agent):
+    def _read_marginal(self, agent: int) -> tuple[list, Integers]:
         """The same for the unconditional law: nodes with one measure share a row."""
         from scipy.sparse import csr_array
 
@@ -282,7 +289,7 @@ class _Stage:
         ]
         return [csr_array(reader[:, ::-1]) for reader in readers], rows
 
-    def cheapest_shares(self):
+    def cheapest_shares(self) -> Array | None:
         """Return the shares of the layers, (n_agents, m - 1); None with a supremum."""
         if any(len(readers) > 1 for readers in self.readers):
             return None
@@ -292,7 +299,7 @@ class _Stage:
             costs.append(np.cumsum(weights[::-1])[-2::-1])
         return equal_shares(np.array(costs))
 
-    def shares_of(self, retention):
+    def shares_of(self, retention: Array) -> Array:
         """Return the shares of the layers under a retention of nearly these levels."""
         levels = retention.sum(axis=0)
         at = np.array([np.interp(self.levels, levels, own) for own in retention])
@@ -303,12 +310,12 @@ class _Stage:
         shares[shares < 1e-9] = 0.0
         return shares / shares.sum(axis=0)
 
-    def retained(self, shares):
+    def retained(self, shares: Array) -> Array:
         """Return what the layers leave each agent with at each level."""
         steps = np.cumsum(shares * self.widths, axis=1)
         return np.hstack([np.zeros((len(shares), 1)), steps])
 
-    def risks(self, shares):
+    def risks(self, shares: Array) -> Array:
         """What the layers cost each agent at each parent, (n_agents, n_parents)."""
         return np.array(
             [
@@ -319,22 +326,22 @@ class _Stage:
             ]
         )
 
-    def leaves_room(self, shares, limits):
+    def leaves_room(self, shares: Array, limits: Array | None) -> bool:
         """Tell whether constants exist that respect the limits."""
         return limits is None or self._spare(shares, limits)[1] >= -self.tol
 
-    def constants(self, shares, limits, split):
+    def constants(self, shares: Array, limits: Array | None, split: Array) -> Array:
         """Return constants that sum to the lowest level and split what is spare."""
         if limits is None:
             return np.full(len(shares), self.levels[0] / len(shares))
         room, spare = self._spare(shares, limits)
         return room - split * spare
 
-    def _spare(self, shares, limits):
+    def _spare(self, shares: Array, limits: Array) -> tuple[Array, float]:
         room = (limits - self.risks(shares)).min(axis=1)
         return room, room.sum() - self.levels[0]
 
-    def market(self, limits, later=None):
+    def market(self, limits: Array | None, later: "_Stage | None" = None) -> Market:
         """Return the data of the linear programme, given the stage one time later.
 
         Then the levels of this stage are places in an order of the totals.
@@ -347,12 +354,12 @@ class _Stage:
         return Market(self.readers, self.rows, self.chance, known, rows, limits)
 
 
-def _part(parts, j):
+def _part(parts: tuple[Distortion, ...], j: int) -> Distortion:
     return parts[min(j, len(parts) - 1)]
 
 
-def _differences(distortion, level):
+def _differences(distortion: Distortion, level: Array) -> Array:
     """Return the differences of the distorted levels along rows that end at 1."""
-    k = distortion._k(level)
+    k = distortion.values(level)
     k[:, -1] = 1.0
     return np.maximum(np.diff(k, axis=1, prepend=0.0), 0.0)

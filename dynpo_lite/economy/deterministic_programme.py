@@ -7,14 +7,14 @@ by the differences of the distorted tails.  The total of an earlier time holds t
 of the later contract, which is linear too, as long as the order of the totals is given.
 """
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import product
+from typing import Any
 
 import numpy as np
 
-from dynpo_lite.economy.suprema import TIGHT
-
-MANY = 2000  # columns, from which interior points are faster than the simplex method
+from dynpo_lite.base.lp import InfeasibleProgramme, solve_lp
+from dynpo_lite.base.types import Array, Integers
 
 
 @dataclass(frozen=True)
@@ -39,14 +39,14 @@ class Market:
         The largest risks that individual rationality allows.
     """
 
-    readers: list
-    rows: list
-    chance: np.ndarray
-    known: np.ndarray
-    later: list
-    limits: np.ndarray
+    readers: Sequence[list]
+    rows: Sequence[Integers]
+    chance: Array
+    known: Array
+    later: list[Integers] | None
+    limits: Array | None
 
-    def row_limits(self, agent):
+    def row_limits(self, agent: int) -> Array:
         """Return the smallest limit of the parents of each row; inf without any."""
         limits = np.full(self.readers[agent][0].shape[0], np.inf)
         if self.limits is not None:
@@ -61,10 +61,10 @@ class Sacrifice:
     shortfall: float
     market: int
     parent: int
-    agents: tuple
+    agents: tuple[int, ...]
 
 
-def best_contracts(markets, tol):
+def best_contracts(markets: list[Market], tol: float) -> list[Array] | Sacrifice:
     """Return the retentions with the least expected total risk, or the obstacle.
 
     Parameters
@@ -81,33 +81,28 @@ def best_contracts(markets, tol):
 
     Raises
     ------
-    RuntimeError
+    SolverError
         If the solver fails.
     """
     programme = _Programme(markets, tol)
-    found = programme.solve()
-    if found.status == 2:
+    try:
+        return programme.solve()
+    except InfeasibleProgramme:
         sacrifice = programme.sacrifice()
-        if sacrifice.shortfall > tol:
-            return sacrifice
-        found = programme.solve((sacrifice.shortfall + tol) / 2)
-    _check(found)
-    return programme.retentions(found.x)
-
-
-def _check(found):
-    if found.status != 0:
-        raise RuntimeError(f"the linear programme failed: {found.message}")
+    if sacrifice.shortfall > tol:
+        return sacrifice
+    return programme.solve((sacrifice.shortfall + tol) / 2)
 
 
 class _Programme:
-    def __init__(self, markets, tol):
+    def __init__(self, markets: list[Market], tol: float):
         self.markets, self.n = markets, len(markets[0].readers)
         # in units of the spread, unless it is so small that limits would be huge;
         # every retention counted from a first guess
         spread = max(float(np.ptp(market.known)) for market in markets)
         self.scale = max(spread, 1e3 * tol)
-        self.guesses, self.starts = [], []
+        self.guesses: list[Array] = []
+        self.starts: list[list[tuple[int, int]]] = []
         n_columns = 0
         for market in markets:
             self.guesses.append(self._guess(market, len(self.guesses)))
@@ -118,9 +113,8 @@ class _Programme:
                 n_columns += m + n_rows
             self.starts.append(starts)
         self.n_columns = n_columns
-        self.methods = ("highs-ds", "highs-ipm")[:: 1 if n_columns < MANY else -1]
 
-    def _guess(self, market, place):
+    def _guess(self, market: Market, place: int) -> Array:
         """Return constants that sum to the lowest total, as limits would have them."""
         low = market.known.min() + (self.guesses[-1].sum() if place else 0.0)
         guess = np.zeros(self.n)
@@ -128,7 +122,7 @@ class _Programme:
             guess = market.limits.min(axis=1)
         return guess + (low - guess.sum()) / self.n
 
-    def solve(self, slack=0.0):
+    def solve(self, slack: float = 0.0) -> list[Array]:
         """Solve, with limits raised by ``slack``."""
         caps, limits, equal, equals = self._constraints()
         upper = np.full(self.n_columns, np.inf)
@@ -138,20 +132,10 @@ class _Programme:
             market = self.markets[market]
             cost[at] = np.bincount(market.rows[i], market.chance)
         bounds = np.column_stack([np.full(self.n_columns, -np.inf), upper])
-        return self._optimise(cost, caps, limits, equal, equals, bounds)
+        found = solve_lp(cost, caps, limits, equal, equals, bounds)
+        return self.retentions(found.x)
 
-    def _optimise(self, *programme):
-        """Solve by the first method that decides; tiny chances defeat single ones."""
-        from scipy.optimize import linprog
-
-        for method, presolve in product(self.methods, (True, False)):
-            options = TIGHT | {"presolve": presolve}
-            found = linprog(*programme, method=method, options=options)
-            if found.status in (0, 2):
-                break
-        return found
-
-    def retentions(self, x):
+    def retentions(self, x: Array) -> list[Array]:
         """Read the retentions off a solution."""
         result = []
         for market, guess, starts in zip(
@@ -162,7 +146,7 @@ class _Programme:
             result.append(guess[:, None] + self.scale * rows)
         return result
 
-    def sacrifice(self):
+    def sacrifice(self) -> Sacrifice:
         """Solve for the least common slack of all limits; see Sacrifice."""
         from scipy.sparse import csr_array, hstack, vstack
 
@@ -184,12 +168,12 @@ class _Programme:
         limits = np.concatenate([limits, *(room for *_, room in risks)])
         bounds = [(None, None)] * self.n_columns + [(0, None)]
         cost = np.append(np.zeros(self.n_columns), 1.0)
-        found = self._optimise(cost, caps, limits, equal, equals, bounds)
-        if found.status == 2:  # no contracts have totals in these orders
+        try:
+            found = solve_lp(cost, caps, limits, equal, equals, bounds)
+        except InfeasibleProgramme:  # no contracts have totals in these orders
             return Sacrifice(np.inf, 0, 0, ())
-        _check(found)
         duals = np.split(
-            -found.ineqlin.marginals[-n_rows:],
+            found.upper_prices[-n_rows:],
             np.cumsum([len(room) for *_, room in risks])[:-1],
         )
         price = [np.zeros(len(market.chance)) for market in self.markets]
@@ -203,30 +187,33 @@ class _Programme:
             if dual.max() > 1e-9
         }
         return Sacrifice(
-            float(found.fun) * self.scale,
+            found.value * self.scale,
             market,
             int(price[market].argmax()),
             tuple(sorted(conflict)),
         )
 
-    def _risks(self):
+    def _risks(self) -> Iterator[tuple[int, int, slice]]:
         """Yield market, agent and the columns of its risks."""
         for s, starts in enumerate(self.starts):
             for i, (_, first) in enumerate(starts):
                 n_rows = self.markets[s].readers[i][0].shape[0]
                 yield s, i, slice(first, first + n_rows)
 
-    def _room(self, s, agent):
+    def _room(self, s: int, agent: int) -> Array:
         room = (self.markets[s].row_limits(agent) - self.guesses[s][agent]) / self.scale
         # totals spread over at most s + 1 units: nobody needs more than twice that, and
         # limits far above it would be mistaken for infinite or for contradictions
         return np.minimum(room, 2.0 * (s + 1))
 
-    def _constraints(self):
+    def _constraints(self) -> tuple[Any, Array, Any, Array]:
         """Return caps and equations as sparse matrices and their right-hand sides."""
         from scipy.sparse import csr_array, eye_array, vstack
 
-        caps, limits, equal, equals = [], [], [], []
+        caps: list[Any] = []
+        equal: list[Any] = []
+        limits: list[Array] = []
+        equals: list[Array] = []
         for s, market in enumerate(self.markets):
             m, whole = len(market.known), []
             for i, readers in enumerate(market.readers):
@@ -263,7 +250,7 @@ class _Programme:
             np.concatenate(equals),
         )
 
-    def _placed(self, blocks):
+    def _placed(self, blocks: list[tuple[int, Any]]) -> Any:
         """Return blocks of one height at their columns."""
         from scipy.sparse import coo_array
 

@@ -1,16 +1,25 @@
 """Pure-exchange economies on scenario trees: who owes what, and who fears what."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from dynpo_lite.base import validate
+from dynpo_lite.base.reading import LAWS
+from dynpo_lite.base.types import Array, Integers, Kept
+from dynpo_lite.risk.distortions import Distortion
 from dynpo_lite.scenarios.nested_risk import (
+    NodeMeasures,
     marginal_risk_to_go,
     node_measures,
     risk_to_go,
 )
+from dynpo_lite.scenarios.tree import ScenarioTree
+
+SMALLEST = 1e-300  # size of losses that can still be divided by
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,11 +65,13 @@ class Economy:
     [2.0, 2.0]
     """
 
-    tree: object
-    endowments: np.ndarray
-    agents: tuple
+    tree: ScenarioTree
+    endowments: Kept
+    agents: Kept
+    _measures: tuple[NodeMeasures, ...] = field(init=False, repr=False)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
+        validate.instance("tree", self.tree, ScenarioTree)
         try:
             agents = tuple(self.agents)
         except TypeError:
@@ -70,40 +81,38 @@ class Economy:
             ) from None
         if not agents:
             raise ValueError(f"agents = {self.agents!r} holds none: give at least one")
-        n_nodes = self.tree.n_nodes
-        endowments = validate.real_array(
-            "endowments", self.endowments, shape=(len(agents), n_nodes)
-        ).copy()
-        endowments[:, 0] = 0.0
-        validate.finite_array("endowments", endowments)
-        object.__setattr__(self, "endowments", validate.frozen(endowments))
-        object.__setattr__(self, "agents", agents)
-        at_nodes = tuple(
+        endowments = self._array("endowments", self.endowments, len(agents))
+        _check_size(self.tree, endowments)
+        measures = tuple(
             node_measures(self.tree, measure, f"agents[{i}]")
             for i, measure in enumerate(agents)
         )
-        object.__setattr__(self, "_at_nodes", at_nodes)
+        object.__setattr__(self, "endowments", validate.frozen(endowments))
+        object.__setattr__(self, "agents", agents)
+        object.__setattr__(self, "_measures", measures)
 
     @property
-    def n_agents(self):
+    def n_agents(self) -> int:
         """The number of agents."""
         return len(self.agents)
 
     @cached_property
-    def aggregate(self):
+    def aggregate(self) -> Array:
         """The total at every node; 0 at the root."""
         return validate.frozen(self.endowments.sum(axis=0))
 
     @property
-    def scale(self):
+    def scale(self) -> float:
         """The size of the losses: the largest endowment in absolute value, or 1."""
         return float(np.abs(self.endowments).max()) or 1.0
 
-    def measures_at(self, agent, nodes):
+    def measures_at(
+        self, agent: int, nodes: Integers
+    ) -> list[tuple[tuple[Distortion, ...], Any]]:
         """Return which of ``nodes`` use which distortions, for one agent."""
-        return self._at_nodes[agent](nodes)
+        return self._measures[agent](nodes)
 
-    def risk_to_go(self, allocation, law="conditional"):
+    def risk_to_go(self, allocation: ArrayLike, law: str = "conditional") -> Array:
         """Return every agent's risk-to-go of an allocation.
 
         Parameters
@@ -115,7 +124,7 @@ class Economy:
         -------
         ndarray of shape (n_agents, n_nodes)
         """
-        validate.choice("law", law, ("conditional", "marginal"))
+        validate.choice("law", law, LAWS)
         allocation = self.allocation("allocation", allocation)
         nested = risk_to_go if law == "conditional" else marginal_risk_to_go
         return np.array(
@@ -125,7 +134,7 @@ class Economy:
             ]
         )
 
-    def risk_without_trade(self, law="conditional"):
+    def risk_without_trade(self, law: str = "conditional") -> Array:
         """Return every agent's risk-to-go of its endowment, (n_agents, n_nodes)."""
         if law not in self._without_trade:
             risk = self.risk_to_go(self.endowments, law)
@@ -133,12 +142,32 @@ class Economy:
         return self._without_trade[law]
 
     @cached_property
-    def _without_trade(self):
+    def _without_trade(self) -> dict[str, Array]:
         return {}
 
-    def allocation(self, name, value):
+    def allocation(self, name: str, value: ArrayLike) -> Array:
         """Return ``value`` as an allocation array, the root's entries 0."""
-        shape = (self.n_agents, self.tree.n_nodes)
+        return self._array(name, value, self.n_agents)
+
+    def _array(self, name: str, value: ArrayLike, n_agents: int) -> Array:
+        shape = (n_agents, self.tree.n_nodes)
         array = validate.real_array(name, value, shape=shape).copy()
         array[:, 0] = 0.0
         return validate.finite_array(name, array)
+
+
+def _check_size(tree: ScenarioTree, endowments: Array) -> None:
+    """Refuse losses whose sums leave the range of double precision."""
+    size = np.abs(endowments)
+    with np.errstate(over="ignore"):
+        reach = 2 * np.maximum.reduceat(size.sum(axis=0), tree.first[:-1]).sum()
+    if not np.isfinite(reach):
+        raise ValueError(
+            f"endowments of up to {size.max():g} sum to more than a float can hold: "
+            "give them in a larger unit"
+        )
+    if 0 < size.max() < SMALLEST:
+        raise ValueError(
+            f"endowments of at most {size.max():g} are too small to be shared: give "
+            "them in a smaller unit"
+        )

@@ -1,12 +1,16 @@
 """The view from time 0: myopic optima, and cash that only time can tell."""
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from dynpo_lite.base import validate
+from dynpo_lite.base.types import Array
+from dynpo_lite.economy.economy import Economy
 from dynpo_lite.economy.solve import solve
+from dynpo_lite.scenarios.tree import ScenarioTree
 
 
-def myopic_optimum(economy):
+def myopic_optimum(economy: Economy) -> tuple[Array, float]:
     r"""Return a myopically Pareto optimal split of all losses together.
 
     Seen from time 0 only the total :math:`\sum_t Y_t^i` of each agent's payments
@@ -45,10 +49,10 @@ def myopic_optimum(economy):
     """
     solution = solve(economy, individually_rational=False)
     totals = path_totals(economy.tree, solution.allocation)
-    return totals, float(solution.total_risk_to_go[0])
+    return validate.frozen(totals), float(solution.total_risk_to_go[0])
 
 
-def path_totals(tree, payments):
+def path_totals(tree: ScenarioTree, payments: ArrayLike) -> Array:
     """Return the sums of payments (..., n_nodes) along the paths to the leaves."""
     sums = np.array(payments, dtype=float)
     for t in range(1, tree.horizon + 1):
@@ -58,7 +62,12 @@ def path_totals(tree, payments):
     return sums[..., tree.leaves]
 
 
-def swap_interval(economy, allocation, stage, agents=(0, 1)):
+def swap_interval(
+    economy: Economy,
+    allocation: ArrayLike,
+    stage: int,
+    agents: tuple[int, int] = (0, 1),
+) -> tuple[float, float]:
     """Return the deterministic cash swaps that dynamic rationality allows.
 
     Agent ``agents[0]`` pays ``c`` less at time ``stage`` and ``c`` more one step later;
@@ -100,6 +109,7 @@ def swap_interval(economy, allocation, stage, agents=(0, 1)):
     >>> swap_interval(economy, economy.endowments, stage=1)  # no trade, no surplus
     (0.0, 0.0)
     """
+    validate.instance("economy", economy, Economy)
     horizon = economy.tree.horizon
     stage = validate.integer("stage", stage, 1)
     if stage > horizon - 1:

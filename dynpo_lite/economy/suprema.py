@@ -11,12 +11,14 @@ a linear programme; its dual variables are the shares of the layers.
 
 import numpy as np
 
-from dynpo_lite.risk.distortions import equal_shares
+from dynpo_lite.base.lp import solve_lp
+from dynpo_lite.base.types import Array
+from dynpo_lite.risk.crossings import equal_shares
 
-TIGHT = {"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10}
 
-
-def saddle_shares(tails, widths):
+def saddle_shares(
+    tails: list[Array], widths: Array
+) -> tuple[Array, Array, list[Array]]:
     """Solve the max-min problem of one node.
 
     Parameters
@@ -47,7 +49,6 @@ def saddle_shares(tails, widths):
     >>> mixed.tolist(), shares.tolist()
     ([[0.75]], [[1.0]])
     """
-    from scipy.optimize import linprog
     from scipy.sparse import block_diag, csr_matrix, hstack, identity, vstack
 
     n, m = len(tails), len(widths)
@@ -64,17 +65,15 @@ def saddle_shares(tails, widths):
         caps = hstack([mixtures, vstack([identity(len(wide))] * n)]).tocsr()
         sums = block_diag([csr_matrix(np.ones((1, size))) for size in sizes])
         sums = hstack([sums, csr_matrix((n, len(wide)))]).tocsr()
-        found = linprog(
+        found = solve_lp(
             cost,
-            A_ub=caps,
-            b_ub=np.zeros(n * len(wide)),
-            A_eq=sums,
-            b_eq=np.ones(n),
-            bounds=[(0, 1)] * sum(sizes) + [(None, None)] * len(wide),
-            method="highs-ds",
-            options=TIGHT,
+            caps,
+            np.zeros(n * len(wide)),
+            sums,
+            np.ones(n),
+            [(0, 1)] * sum(sizes) + [(None, None)] * len(wide),
         )
-        prices[:, wide] = np.maximum(-found.ineqlin.marginals.reshape(n, -1), 0.0)
+        prices[:, wide] = found.upper_prices.reshape(n, -1)
         stops = np.cumsum(sizes)
         parts = np.split(found.x[: stops[-1]], stops[:-1])
         weights = [np.maximum(p, 0) / np.maximum(p, 0).sum() for p in parts]

@@ -6,44 +6,87 @@ of a loss is the Choquet integral of :mod:`dynpo_lite.risk.measures` (Definition
 A pessimist exaggerates tails, ``k(s) >= s``; the mean takes them as they are.
 
 Each distortion also knows its complement ``1 - k(1 - u)``, accurate for tiny ``u``,
-and, where it is piecewise linear, its ``breakpoints``.
+and, where it is piecewise linear, its ``breakpoints``.  Their pointwise minimum is in
+:mod:`dynpo_lite.risk.crossings`.
 """
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
-from itertools import combinations
+from typing import TypeAlias
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from dynpo_lite.base import validate
-
-TIE_TOL = 1e-12  # distorted tails closer than this, relatively, tie
+from dynpo_lite.base.types import Array, Kept
 
 
 class Distortion:
-    """Base class: a concave distortion, called with survival probabilities.
+    r"""A concave distortion, called with survival probabilities.
 
-    Attributes
+    A function of your own can be passed wherever a distortion is asked for.  It is
+    called with arrays of survival probabilities, of one axis and never empty, and is
+    checked on a grid of 2,001 points.  To tell more about it than its values, write a
+    subclass: it needs :meth:`values` only, and is trusted without a check.  Give it
+    also what differs from the default among
+
+    * ``breakpoints``: with them a piecewise linear distortion is handled exactly;
+    * ``jump``: a weight on the essential supremum;
+    * ``kinks`` and ``smooth``: where laws are integrated piece by piece;
+    * ``noise``: the absolute rounding of its values, within which agents tie;
+    * ``complement``: where ``1 - k(1 - u)`` would cancel.
+
+    Notes
+    -----
+    Concave means averse to risk: sharing between agents who are not is another
+    problem.
+
+    References
     ----------
-    breakpoints : ndarray or None
-        Survival probabilities in (0, 1) at which a piecewise linear distortion has a
-        kink, ascending; None where it is not piecewise linear.
-    jump : float
-        ``k(0+)``: the weight of the essential supremum.
+    Definition 5.19 of the paper.
+
+    Examples
+    --------
+    Gini's distortion, the mean of the larger of two independent copies:
+
+    >>> class Gini(Distortion):
+    ...     def values(self, s):
+    ...         return s * (2 - s)
+    >>> float(Gini()(0.5))
+    0.75
     """
 
-    breakpoints = None
-    jump = 0.0
-    smooth = True  # between its kinks
-    noise = 0.0  # rounding of its values, absolute
+    @property
+    def breakpoints(self) -> Array | None:
+        """The levels in (0, 1) at which a piecewise linear distortion bends.
+
+        Ascending; None where the distortion is not piecewise linear.
+        """
+        return None
 
     @property
-    def kinks(self):
+    def jump(self) -> float:
+        """``k(0+)``: the weight of the essential supremum."""
+        return 0.0
+
+    @property
+    def kinks(self) -> Array:
         """All levels in (0, 1) known to be no smooth points, for integration."""
         return np.empty(0) if self.breakpoints is None else self.breakpoints
 
-    def __call__(self, s):
+    @property
+    def smooth(self) -> bool:
+        """Whether the distortion is smooth between its kinks."""
+        return True
+
+    @property
+    def noise(self) -> float:
+        """The rounding of its values, absolute."""
+        return 0.0
+
+    def __call__(self, s: ArrayLike) -> Array:
         """Return ``k(s)``; ``s`` any shape, probabilities in [0, 1]."""
         s = np.asarray(s, dtype=float)
         if s.size and not (s.min() >= 0 and s.max() <= 1):
@@ -51,14 +94,18 @@ class Distortion:
             raise ValueError(
                 f"s = {bad} is no survival probability: give values in [0, 1]"
             )
-        return self._k(s)
+        return self.values(s)
 
-    def complement(self, u):
-        """Return ``1 - k(1 - u)`` without cancellation for small ``u``."""
-        return 1.0 - self._k(1.0 - np.asarray(u, dtype=float))
-
-    def _k(self, s):
+    def values(self, s: Array) -> Array:
+        """Return ``k(s)``; ``s`` any shape, in [0, 1], which is not checked again."""
         raise NotImplementedError
+
+    def complement(self, u: ArrayLike) -> Array:
+        """Return ``1 - k(1 - u)`` without cancellation for small ``u``."""
+        return 1.0 - self.values(1.0 - np.asarray(u, dtype=float))
+
+
+DistortionLike: TypeAlias = Distortion | Callable[[Array], ArrayLike]
 
 
 @dataclass(frozen=True)
@@ -72,13 +119,16 @@ class Expectation(Distortion):
     """
 
     @property
-    def breakpoints(self):
+    def breakpoints(self) -> Array:
+        """None inside (0, 1)."""
         return np.empty(0)
 
-    def _k(self, s):
+    def values(self, s: Array) -> Array:
+        """Return ``s``."""
         return s + 0.0
 
-    def complement(self, u):
+    def complement(self, u: ArrayLike) -> Array:
+        """Return ``u``."""
         return np.asarray(u, dtype=float) + 0.0
 
 
@@ -119,23 +169,30 @@ class ExpectedShortfall(Distortion):
 
     level: float = 0.9
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         cure = "choose a confidence level, such as 0.95 for the worst 5 %"
         if np.isscalar(self.level) and self.level == 1:
             cure = "use WorstCase() for level 1"
         level = validate.number("level", self.level, 0, 1, closed="left", cure=cure)
         object.__setattr__(self, "level", level)
+
+    @cached_property
+    def tail(self) -> float:
+        """The probability ``1 - level`` that is averaged."""
         # 1 - 0.9 misses 0.1 by a rounding error: take the decimals as typed
-        object.__setattr__(self, "tail", float(1 - Fraction(repr(level))))
+        return float(1 - Fraction(repr(self.level)))
 
     @property
-    def breakpoints(self):
-        return np.empty(0) if self.level == 0 else np.array([self.tail])
+    def breakpoints(self) -> Array:
+        """The tail, unless it is everything."""
+        return np.empty(0) if self.tail == 1 else np.array([self.tail])
 
-    def _k(self, s):
+    def values(self, s: Array) -> Array:
+        """Return ``min(s / tail, 1)``."""
         return np.minimum(s / self.tail, 1.0)
 
-    def complement(self, u):
+    def complement(self, u: ArrayLike) -> Array:
+        """Return ``max(u - level, 0) / tail``."""
         u = np.asarray(u, dtype=float)
         return np.maximum(u - self.level, 0.0) / self.tail
 
@@ -150,22 +207,38 @@ class WorstCase(Distortion):
     [0.0, 1.0]
     """
 
-    jump = 1.0
+    @property
+    def jump(self) -> float:
+        """All weight is on the essential supremum."""
+        return 1.0
 
     @property
-    def breakpoints(self):
+    def breakpoints(self) -> Array:
+        """None inside (0, 1)."""
         return np.empty(0)
 
-    def _k(self, s):
+    def values(self, s: Array) -> Array:
+        """Return 1 where ``s > 0``."""
         return np.where(s > 0, 1.0, 0.0)
 
-    def complement(self, u):
+    def complement(self, u: ArrayLike) -> Array:
+        """Return 1 where ``u = 1``."""
         return np.where(np.asarray(u) >= 1, 1.0, 0.0)
 
 
 @dataclass(frozen=True)
 class ProportionalHazard(Distortion):
-    """Proportional hazard: ``k(s) = s ** exponent``, ``0 < exponent <= 1``.
+    """Proportional hazard: ``k(s) = s ** exponent``.
+
+    Parameters
+    ----------
+    exponent : float
+        In (0, 1]; 1 is the mean.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the exponent is no number or lies outside its domain.
 
     Examples
     --------
@@ -175,26 +248,38 @@ class ProportionalHazard(Distortion):
 
     exponent: float
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         cure = "the function is concave only there"
         value = validate.number(
             "exponent", self.exponent, 0, 1, closed="right", cure=cure
         )
         object.__setattr__(self, "exponent", value)
 
-    def _k(self, s):
+    def values(self, s: Array) -> Array:
+        """Return ``s ** exponent``."""
         return s**self.exponent
 
-    def complement(self, u):
+    def complement(self, u: ArrayLike) -> Array:
+        """Return ``1 - (1 - u) ** exponent``."""
         with np.errstate(divide="ignore"):  # u = 1: log1p(-1) = -inf gives 1
             return -np.expm1(self.exponent * np.log1p(-np.asarray(u, dtype=float)))
 
 
 @dataclass(frozen=True)
 class DualPower(Distortion):
-    """Dual power: ``k(s) = 1 - (1 - s) ** power``, ``power >= 1``.
+    """Dual power: ``k(s) = 1 - (1 - s) ** power``.
 
     For an integer power it is the mean of the maximum of that many independent copies.
+
+    Parameters
+    ----------
+    power : float
+        At least 1, which is the mean.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the power is no number or lies outside its domain.
 
     Examples
     --------
@@ -204,25 +289,37 @@ class DualPower(Distortion):
 
     power: float
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         cure = "the function is concave only there"
         value = validate.number("power", self.power, 1, closed="left", cure=cure)
         object.__setattr__(self, "power", value)
 
-    def _k(self, s):
+    def values(self, s: Array) -> Array:
+        """Return ``1 - (1 - s) ** power``."""
         with np.errstate(divide="ignore"):
             return -np.expm1(self.power * np.log1p(-s))
 
-    def complement(self, u):
+    def complement(self, u: ArrayLike) -> Array:
+        """Return ``u ** power``."""
         return np.asarray(u, dtype=float) ** self.power
 
 
 @dataclass(frozen=True)
 class Wang(Distortion):
-    r"""Wang's transform: ``k(s) = Phi(Phi^{-1}(s) + shift)``, ``shift >= 0``.
+    r"""Wang's transform: ``k(s) = Phi(Phi^{-1}(s) + shift)``.
 
     A normal loss keeps its shape and its mean moves up by ``shift`` standard
     deviations.
+
+    Parameters
+    ----------
+    shift : float
+        At least 0, which is the mean.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the shift is no number or lies outside its domain.
 
     Examples
     --------
@@ -232,22 +329,25 @@ class Wang(Distortion):
 
     shift: float
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         cure = "the function is concave only there"
         value = validate.number("shift", self.shift, 0, closed="left", cure=cure)
         object.__setattr__(self, "shift", value)
 
-    def _k(self, s):
+    def values(self, s: Array) -> Array:
+        """Return ``Phi(Phi^{-1}(s) + shift)``."""
         return self._shifted(s, self.shift)
 
-    def complement(self, u):
+    def complement(self, u: ArrayLike) -> Array:
+        """Return ``Phi(Phi^{-1}(u) - shift)``."""
         return self._shifted(u, -self.shift)
 
     @staticmethod
-    def _shifted(s, shift):
+    def _shifted(s: ArrayLike, shift: float) -> Array:
         from scipy.special import ndtr, ndtri  # a third of the package's import time
 
-        return ndtr(ndtri(s) + shift)
+        values: Array = ndtr(ndtri(s) + shift)
+        return values
 
 
 @dataclass(frozen=True, eq=False)
@@ -274,10 +374,10 @@ class PiecewiseLinear(Distortion):
     (0.41, [0.1])
     """
 
-    s: np.ndarray
-    k: np.ndarray
+    s: Kept
+    k: Kept
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         s = validate.finite_array("s", self.s, ndim=1)
         k = validate.finite_array("k", self.k, shape=s.shape)
         if len(s) < 2 or s[0] != 0 or s[-1] != 1 or (np.diff(s) <= 0).any():
@@ -292,60 +392,76 @@ class PiecewiseLinear(Distortion):
                 f"k = {k.tolist()} is no concave distortion: "
                 "let it increase with falling slopes and end in 1"
             )
-        for name, value in (("s", s.copy()), ("k", k.copy())):
-            value.setflags(write=False)
-            object.__setattr__(self, name, value)
+        object.__setattr__(self, "s", validate.frozen(s.copy()))
+        object.__setattr__(self, "k", validate.frozen(k.copy()))
 
     @property
-    def jump(self):
+    def jump(self) -> float:
+        """The first value."""
         return float(self.k[0])
 
     @property
-    def breakpoints(self):
+    def breakpoints(self) -> Array:
+        """The points between 0 and 1."""
         return self.s[1:-1]
 
-    def _k(self, s):
+    def values(self, s: Array) -> Array:
+        """Return ``k`` on the lines between the points."""
         return np.where(s > 0, np.interp(s, self.s, self.k), 0.0)
 
-    def complement(self, u):
+    def complement(self, u: ArrayLike) -> Array:
+        """Return ``1 - k(1 - u)`` on the lines between the points."""
         u = np.asarray(u, dtype=float)
         values = np.interp(u, (1 - self.s)[::-1], (1 - self.k)[::-1])
         return np.where(u < 1, values, 1.0)
 
 
 @dataclass(frozen=True, eq=False)
-class _Combination(Distortion):
-    distortions: tuple
+class Combination(Distortion):
+    """Base class of what is made of several distortions."""
 
-    def __post_init__(self):
+    distortions: Kept
+
+    def __post_init__(self) -> None:
         object.__setattr__(self, "distortions", as_distortions(self.distortions))
 
     @property
-    def kinks(self):
+    def breakpoints(self) -> Array | None:
+        """The kinks, if all parts are piecewise linear."""
+        linear = all(d.breakpoints is not None for d in self.distortions)
+        return self.kinks if linear else None
+
+    @property
+    def kinks(self) -> Array:
+        """The kinks of the parts."""
         return np.unique(np.hstack([d.kinks for d in self.distortions]))
 
     @property
-    def smooth(self):
+    def smooth(self) -> bool:
+        """Whether all parts are smooth between their kinks."""
         return all(d.smooth for d in self.distortions)
 
     @property
-    def noise(self):
+    def noise(self) -> float:
+        """The largest rounding among the parts."""
         return max(d.noise for d in self.distortions)
-
-    @property
-    def _linear(self):
-        return all(d.breakpoints is not None for d in self.distortions)
 
 
 @dataclass(frozen=True, eq=False)
-class Mixture(_Combination):
+class Mixture(Combination):
     """The weighted mean of distortions: ``k(s) = sum_j weights[j] * k_j(s)``.
 
     Parameters
     ----------
     distortions : sequence of Distortion
+        At least one; callables are checked as distortions.
     weights : array_like of shape (m,)
         Non-negative, summing to 1.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If there is no distortion, or the weights are no probabilities.
 
     References
     ----------
@@ -358,118 +474,41 @@ class Mixture(_Combination):
     0.41
     """
 
-    weights: np.ndarray
+    weights: Kept
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         super().__post_init__()
         weights = validate.probabilities("weights", self.weights, len(self.distortions))
-        object.__setattr__(self, "weights", weights)
+        object.__setattr__(self, "weights", validate.frozen(weights))
 
     @property
-    def jump(self):
-        return float(sum(self._each(lambda d: d.jump)))
+    def jump(self) -> float:
+        """The weighted mean of the jumps."""
+        return float(sum(w * d.jump for w, d in self._parts))
 
     @property
-    def breakpoints(self):
-        return self.kinks if self._linear else None
+    def _parts(self) -> list[tuple[float, Distortion]]:
+        return list(zip(self.weights, self.distortions))
 
-    def _each(self, value):
-        return [w * value(d) for w, d in zip(self.weights, self.distortions)]
+    def values(self, s: Array) -> Array:
+        """Return the weighted mean of the values."""
+        return np.asarray(sum(w * d.values(s) for w, d in self._parts))
 
-    def _k(self, s):
-        return sum(self._each(lambda d: d._k(s)))
-
-    def complement(self, u):
-        return sum(self._each(lambda d: d.complement(u)))
-
-
-@dataclass(frozen=True, eq=False)
-class Minimum(_Combination):
-    r"""The pointwise minimum ``k(s) = min_j k_j(s)``: concave again.
-
-    It is the distortion of the representative agent when agents share optimally
-    (part (ii) of Theorem 5.21).
-
-    Examples
-    --------
-    >>> k = Minimum([ExpectedShortfall(0.5), ProportionalHazard(0.5)])
-    >>> k([0.04, 0.81]).tolist()
-    [0.08, 0.9]
-    """
-
-    @property
-    def breakpoints(self):
-        return self.kinks if self._linear else None
-
-    @cached_property
-    def kinks(self):
-        own = np.hstack([d.kinks for d in self.distortions])
-        return np.union1d(own, crossings(self.distortions))
-
-    @property
-    def jump(self):
-        return float(min(d.jump for d in self.distortions))
-
-    def _k(self, s):
-        return np.minimum.reduce([d._k(s) for d in self.distortions])
-
-    def complement(self, u):
-        return np.maximum.reduce([d.complement(u) for d in self.distortions])
-
-
-def crossings(distortions):
-    """Return the levels in (0, 1) at which the order of distortions changes.
-
-    Exact for piecewise linear distortions (:func:`linear_crossings`); otherwise found
-    on about 9,000 levels and refined, changes of who is smallest only.
-    """
-    if all(d.breakpoints is not None for d in distortions):
-        return linear_crossings(distortions)
-    return _smooth_crossings(distortions)
-
-
-def linear_crossings(distortions):
-    """Return the levels in (0, 1) at which two piecewise linear distortions cross.
-
-    Parameters
-    ----------
-    distortions : sequence of Distortion
-        All with ``breakpoints``.
-
-    Returns
-    -------
-    ndarray
-        Levels inside a common linear piece where the sign of a difference changes,
-        ascending and exact up to rounding.
-
-    Examples
-    --------
-    >>> first = Mixture([Expectation(), ExpectedShortfall(0.9)], [0.2, 0.8])
-    >>> second = Mixture([Expectation(), ExpectedShortfall(0.99)], [0.6, 0.4])
-    >>> linear_crossings([first, second]) * 19  # 0.4 / 7.6 = 1 / 19
-    array([1.])
-    """
-    s = np.unique(np.hstack([0.0, 1.0] + [d.breakpoints for d in distortions]))
-    k = np.array([d._k(s) for d in distortions])
-    k[:, 0] = [d.jump for d in distortions]
-    crossings = []
-    for i, j in combinations(range(len(k)), 2):
-        gap = k[i] - k[j]
-        at = np.flatnonzero(gap[:-1] * gap[1:] < 0)
-        crossings.append(s[at] + np.diff(s)[at] * gap[at] / (gap[at] - gap[at + 1]))
-    return np.unique(np.hstack([np.empty(0), *crossings]))
+    def complement(self, u: ArrayLike) -> Array:
+        """Return the weighted mean of the complements."""
+        return np.asarray(sum(w * d.complement(u) for w, d in self._parts))
 
 
 @dataclass(frozen=True, eq=False)
 class UserDistortion(Distortion):
     """A user's own callable ``k``, checked once on a grid of 2,001 points."""
 
-    function: object
+    function: Callable[[Array], ArrayLike]
     name: str = "function"
     smooth = False  # as far as we know
     noise = 1e-15
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         subject = f"{self.name} = {self.function!r}"
         s = np.linspace(0.0, 1.0, 2001)
         try:
@@ -494,20 +533,24 @@ class UserDistortion(Distortion):
         ):
             if fails:
                 raise ValueError(f"{subject} {what}: let {cure}")
-        object.__setattr__(self, "jump", self._limit_at_zero())
 
-    def _limit_at_zero(self):
+    @cached_property
+    def jump(self) -> float:
+        """``k(0+)``, read off two tiny survival probabilities."""
         # a continuous concave k may rise steeply; a jump stays up however small s is
         tiny = np.asarray(self.function(np.array([1e-300, 1e-290])), dtype=float)
         return float(tiny[0]) if tiny[0] > 1e-3 and np.ptp(tiny) < 1e-9 else 0.0
 
-    def _k(self, s):
+    def values(self, s: Array) -> Array:
+        """Return what the function says."""
         s = np.asarray(s, dtype=float)
+        if s.size == 0:  # it was never asked about nothing
+            return s
         # one axis, as when it was checked, and a copy of its own to write into
         return np.array(self.function(s.flatten()), dtype=float).reshape(s.shape)
 
 
-def as_distortion(measure, name="measure"):
+def as_distortion(measure: DistortionLike, name: str = "measure") -> Distortion:
     """Return ``measure`` as a Distortion; a user's callable is checked once.
 
     Raises
@@ -536,7 +579,7 @@ def as_distortion(measure, name="measure"):
     )
 
 
-def as_distortions(distortions):
+def as_distortions(distortions: Iterable[DistortionLike]) -> tuple[Distortion, ...]:
     """Return a sequence of distortions as a tuple of at least one."""
     try:
         parts = tuple(distortions)
@@ -545,68 +588,3 @@ def as_distortions(distortions):
     if not parts:
         raise ValueError(f"distortions = {distortions!r} holds none: give at least one")
     return tuple(as_distortion(k, f"distortions[{i}]") for i, k in enumerate(parts))
-
-
-def cheapest(k, noise=0.0):
-    """Tell which agents tie for the smallest distorted tail; ``k`` (n_agents, ...)."""
-    least = k.min(axis=0)
-    return k - least <= TIE_TOL * np.maximum(least, 1e-300) + noise
-
-
-def equal_shares(k, noise=0.0):
-    """Return the equal shares of the cheapest agents, of the shape of ``k``."""
-    ties = cheapest(k, noise)
-    return ties / ties.sum(axis=0)
-
-
-def _smooth_crossings(distortions):
-    """Return the levels at which the set of cheapest agents changes."""
-    s = level_grid(distortions)
-    noise = max(k.noise for k in distortions)
-    ties = cheapest(np.array([k._k(s) for k in distortions]), noise)
-    changed = np.flatnonzero((ties[:, :-1] != ties[:, 1:]).any(axis=0))
-    found = []
-    for j in changed:
-        found += _refine(distortions, s[j], s[j + 1], ties[:, j], ties[:, j + 1])
-    return np.unique(found)
-
-
-def _refine(distortions, low, high, tie_low, tie_high, depth=0):
-    """Locate the change between two levels, to rounding; several if agents follow."""
-    noise = max(k.noise for k in distortions)
-    from scipy.optimize import brentq
-
-    a, b = int(np.argmax(tie_low)), int(np.argmax(tie_high))
-    if not tie_high[a] and not tie_low[b]:
-
-        def gap(s):
-            return float(
-                distortions[a]._k(np.float64(s)) - distortions[b]._k(np.float64(s))
-            )
-
-        root = brentq(gap, low, high, xtol=1e-300, rtol=8.9e-16)
-        at = np.array([k._k(np.float64(root)) for k in distortions])
-        if cheapest(at, noise)[a] or depth > 50:
-            return [root]
-        middle = root
-    elif high - low <= 4e-16 * high or depth > 2000:
-        return [high]
-    else:  # one of them ties on one side only: halve the cell
-        middle = (low + high) / 2
-        at = np.array([k._k(np.float64(middle)) for k in distortions])
-    tie = cheapest(at, noise)
-    changes = []
-    if (tie_low != tie).any():
-        changes += _refine(distortions, low, middle, tie_low, tie, depth + 1)
-    if (tie != tie_high).any():
-        changes += _refine(distortions, middle, high, tie, tie_high, depth + 1)
-    return changes
-
-
-def level_grid(distortions):
-    """Return survival levels in (0, 1) dense towards both ends, kinks included."""
-    from scipy.special import expit
-
-    grid = [np.geomspace(1e-300, 1e-17, 600), expit(np.linspace(-39, 36, 8192))]
-    s = np.unique(np.hstack([*grid, *(k.kinks for k in distortions)]))
-    return s[(s > 0) & (s < 1)]

@@ -1,10 +1,13 @@
 """From simulated paths to a scenario tree."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from dynpo_lite.base import validate
+from dynpo_lite.base.types import Array, Integers
 from dynpo_lite.scenarios.tree import ScenarioTree
 
 
@@ -21,11 +24,11 @@ class PathTree(NamedTuple):
     """
 
     tree: ScenarioTree
-    endowments: np.ndarray
-    node_of_path: np.ndarray
+    endowments: Array
+    node_of_path: Integers
 
 
-def tree_from_paths(paths, bins=4):
+def tree_from_paths(paths: ArrayLike, bins: int | Sequence[int] = 4) -> PathTree:
     """Bin simulated paths into a scenario tree.
 
     At every time the paths in a node are sorted by their aggregate loss and cut into
@@ -69,10 +72,8 @@ def tree_from_paths(paths, bins=4):
     """
     paths = validate.finite_array("paths", paths, ndim=3)
     n_paths, horizon, n_agents = paths.shape
-    if np.ndim(bins) == 0:
-        bins = [bins] * horizon
-    bins = [min(b, n_paths) if isinstance(b, (int, np.integer)) else b for b in bins]
-    bins = [validate.integer("bins", b, 1) for b in bins]
+    given: list = [bins] * horizon if np.ndim(bins) == 0 else list(bins)  # type: ignore[arg-type]
+    bins = [min(validate.integer("bins", b, 1), n_paths) for b in given]
     if len(bins) != horizon:
         raise ValueError(
             f"bins = {bins} has {len(bins)} entries: give one number, or one for each "

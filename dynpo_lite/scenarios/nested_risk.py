@@ -7,14 +7,20 @@ The risk-to-go of losses :math:`Y` at a node of stage ``t`` is
 with the one-step measure :math:`\rho_t` applied to the law given the node.
 """
 
+from dataclasses import dataclass
+from typing import Any
+
 import numpy as np
+from numpy.typing import ArrayLike
 
 from dynpo_lite.base import validate
+from dynpo_lite.base.types import Array, Integers
 from dynpo_lite.risk.distortions import Distortion
 from dynpo_lite.risk.measures import choquet, parts_of
+from dynpo_lite.scenarios.tree import ScenarioTree, Siblings
 
 
-def risk_to_go(tree, losses, measure):
+def risk_to_go(tree: ScenarioTree, losses: ArrayLike, measure: Any) -> Array:
     r"""Return the nested risk of the losses still to come, at every node.
 
     Parameters
@@ -53,10 +59,7 @@ def risk_to_go(tree, losses, measure):
     >>> risk_to_go(tree, [0, 0, 1, 0, 1, 0, 1], ExpectedShortfall(0.5)).tolist()
     [2.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0]
     """
-    losses = validate.real_array("losses", losses, shape=(tree.n_nodes,)).copy()
-    losses[0] = 0.0  # ignored, whatever stands there
-    validate.finite_array("losses", losses)
-    at_node = node_measures(tree, measure)
+    losses, at_node = _checked(tree, losses, measure)
     result = np.zeros(tree.n_nodes)
     for t in range(tree.horizon - 1, -1, -1):
         for siblings in tree.siblings[t]:
@@ -66,7 +69,7 @@ def risk_to_go(tree, losses, measure):
     return result
 
 
-def marginal_risk_to_go(tree, losses, measure):
+def marginal_risk_to_go(tree: ScenarioTree, losses: ArrayLike, measure: Any) -> Array:
     """Return the nested risk with all laws taken unconditionally.
 
     Parameters, returns and errors are those of :func:`risk_to_go`.
@@ -84,10 +87,7 @@ def marginal_risk_to_go(tree, losses, measure):
     >>> marginal_risk_to_go(tree, [0, 0, 0, 1, 3], Expectation()).tolist()
     [2.0, 2.0, 2.0, 0.0, 0.0]
     """
-    losses = validate.real_array("losses", losses, shape=(tree.n_nodes,)).copy()
-    losses[0] = 0.0
-    validate.finite_array("losses", losses)
-    at_node = node_measures(tree, measure)
+    losses, at_node = _checked(tree, losses, measure)
     result = np.zeros(tree.n_nodes)
     for t in range(tree.horizon - 1, -1, -1):
         nodes, following = tree.nodes(t), tree.nodes(t + 1)
@@ -98,35 +98,69 @@ def marginal_risk_to_go(tree, losses, measure):
     return result
 
 
-def node_measures(tree, measure, name="measure"):
-    """Return a function: nodes -> list of (parts, positions of nodes that use them).
+@dataclass(frozen=True, eq=False)
+class NodeMeasures:
+    """Which distortions the nodes use: called with nodes, it returns groups of them.
+
+    ``parts`` are the different measures, each a tuple of distortions; ``numbers`` says
+    which of them each non-terminal node uses, None that all use the first.
+    """
+
+    parts: tuple[tuple[Distortion, ...], ...]
+    numbers: Integers | None = None
+
+    def __call__(self, nodes: Integers) -> list[tuple[tuple[Distortion, ...], Any]]:
+        """Return pairs of distortions and the positions of the nodes that use them."""
+        if self.numbers is None:
+            return [(self.parts[0], slice(None))]
+        used = self.numbers[nodes]
+        order = np.argsort(used, kind="stable")
+        start = np.flatnonzero(np.append(True, np.diff(used[order]) > 0))
+        groups = np.split(order, start[1:])
+        return [(self.parts[used[rows[0]]], rows) for rows in groups]
+
+
+def node_measures(
+    tree: ScenarioTree, measure: Any, name: str = "measure"
+) -> NodeMeasures:
+    """Return the distortions of every node.
+
+    Parameters
+    ----------
+    tree : ScenarioTree
+    measure : Distortion, Supremum or callable, or a mapping or sequence of them
+    name : str
+        How errors call it.
+
+    Returns
+    -------
+    NodeMeasures
 
     Raises
     ------
-    ValueError
+    TypeError, ValueError
         If a non-terminal node has no measure.
     """
-    if not (hasattr(measure, "keys") or isinstance(measure, (list, tuple, np.ndarray))):
-        parts = parts_of(measure, name)
-        return lambda nodes: [(parts, slice(None))]
-    inner = tree.first[tree.horizon]
-    if hasattr(measure, "keys"):
-        missing = [v for v in range(inner) if v not in measure]
-        beyond = [v for v in measure if v not in range(tree.n_nodes)]
-    else:
-        missing = list(range(len(measure), inner))
-        beyond = [tree.n_nodes] if len(measure) > tree.n_nodes else []
+    known = hasattr(measure, "keys")
+    if not (known or isinstance(measure, (list, tuple, np.ndarray))):
+        return NodeMeasures((parts_of(measure, name),))
+    inner = int(tree.first[tree.horizon])
+    given = list(measure.keys()) if known else range(len(measure))
+    missing = sorted(set(range(inner)) - set(given))
     if missing:
         raise ValueError(
             f"{name} has no entry for node {missing[0]}: "
             f"give one for each of the {inner} non-terminal nodes"
         )
+    beyond = [v for v in given if v not in range(tree.n_nodes)]
     if beyond:
         raise ValueError(
             f"{name} has an entry for node {beyond[0]}: the tree has {tree.n_nodes} "
             "nodes, numbered from 0"
         )
-    parts, kinds, kept, numbers = [], {}, [], np.empty(inner, dtype=np.int64)
+    parts: list[tuple[Distortion, ...]] = []
+    kinds: dict[Any, int] = {}
+    kept, numbers = [], np.empty(inner, dtype=np.int64)
     for v in range(inner):
         own = measure[v]
         kept.append(own)  # what is made when asked for must outlive its identity
@@ -136,17 +170,19 @@ def node_measures(tree, measure, name="measure"):
             kinds[key] = len(parts)
             parts.append(parts_of(own, f"{name}[{v}]"))
         numbers[v] = kinds[key]
-
-    def at_nodes(nodes):
-        used = numbers[nodes]
-        order = np.argsort(used, kind="stable")
-        start = np.flatnonzero(np.append(True, np.diff(used[order]) > 0))
-        return [(parts[used[rows[0]]], rows) for rows in np.split(order, start[1:])]
-
-    return at_nodes
+    return NodeMeasures(tuple(parts), numbers)
 
 
-def conditional_risk(siblings, z, measures):
+def _checked(
+    tree: ScenarioTree, losses: ArrayLike, measure: Any
+) -> tuple[Array, NodeMeasures]:
+    validate.instance("tree", tree, ScenarioTree)
+    array = validate.real_array("losses", losses, shape=(tree.n_nodes,)).copy()
+    array[0] = 0.0  # ignored, whatever stands there
+    return validate.finite_array("losses", array), node_measures(tree, measure)
+
+
+def conditional_risk(siblings: Siblings, z: Array, measures: list) -> Array:
     """Return the one-step risk of ``z`` given each parent.
 
     Parameters
@@ -166,12 +202,12 @@ def conditional_risk(siblings, z, measures):
     result = np.empty(len(z))
     for parts, rows in measures:
         at = level if len(level) == 1 else level[rows]
-        risks = [layer_sum(z[rows], k._k(at)) for k in parts]
+        risks = [layer_sum(z[rows], k.values(at)) for k in parts]
         result[rows] = risks[0] if len(risks) == 1 else np.max(risks, axis=0)
     return result
 
 
-def descending(siblings, z):
+def descending(siblings: Siblings, z: Array) -> tuple[Array, Array]:
     """Sort each row of ``z`` downwards.
 
     Returns
@@ -186,7 +222,7 @@ def descending(siblings, z):
     return np.take_along_axis(z, order, axis=1), level
 
 
-def descending_order(siblings, z):
+def descending_order(siblings: Siblings, z: Array) -> tuple[Integers, Array]:
     """Return the order and the levels of :func:`descending`."""
     order = np.argsort(-z, axis=1, kind="stable")
     if siblings.equal:
@@ -197,11 +233,11 @@ def descending_order(siblings, z):
     return order, level
 
 
-def _equal_levels(b):
+def _equal_levels(b: int) -> Array:
     return np.arange(1, b + 1)[None] / b
 
 
-def layer_sum(z, k):
+def layer_sum(z: Array, k: Array) -> Array:
     """Return the Choquet sums of rows sorted downwards, ``k`` at their levels."""
     # Abel summation: sum_j k_j (z_j - z_{j+1}) + z_last, as k = 1 at the end
     return ((z[:, :-1] - z[:, 1:]) * k[:, :-1]).sum(axis=1) + z[:, -1]

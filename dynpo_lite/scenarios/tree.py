@@ -1,11 +1,14 @@
 """Finite filtered probability spaces as scenario trees."""
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from dynpo_lite.base import validate
+from dynpo_lite.base.types import Array, Integers, Kept
 
 
 @dataclass(frozen=True, eq=False)
@@ -17,9 +20,9 @@ class Siblings:
     of these are 1 / b.
     """
 
-    parent: np.ndarray
-    children: np.ndarray
-    probability: np.ndarray
+    parent: Integers
+    children: Integers
+    probability: Array
     equal: bool
 
 
@@ -68,10 +71,11 @@ class ScenarioTree:
     [1.0, 0.5, 0.5, 0.125, 0.375, 0.5]
     """
 
-    parent: np.ndarray
-    probability: np.ndarray
+    parent: Kept
+    probability: Kept
+    stage: Integers = field(init=False, repr=False)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         parent = _integers(self.parent)
         probability = validate.finite_array(
             "probability", self.probability, shape=parent.shape
@@ -96,31 +100,31 @@ class ScenarioTree:
             )
 
     @property
-    def n_nodes(self):
+    def n_nodes(self) -> int:
         """The number of nodes, root and leaves included."""
         return len(self.parent)
 
     @property
-    def horizon(self):
+    def horizon(self) -> int:
         """The last time ``T``."""
         return int(self.stage[-1])
 
     @cached_property
-    def first(self):
+    def first(self) -> Integers:
         """Where each stage begins; the nodes of stage t are first[t]:first[t + 1]."""
         return validate.frozen(np.searchsorted(self.stage, np.arange(self.horizon + 2)))
 
-    def nodes(self, t):
+    def nodes(self, t: int) -> Integers:
         """Return the nodes of stage ``t``."""
         return np.arange(self.first[t], self.first[t + 1])
 
     @cached_property
-    def leaves(self):
+    def leaves(self) -> Integers:
         """The nodes at the horizon."""
         return validate.frozen(np.arange(self.first[self.horizon], self.n_nodes))
 
     @cached_property
-    def unconditional(self):
+    def unconditional(self) -> Array:
         """The probability of reaching each node."""
         result = np.ones(self.n_nodes)
         for t in range(1, self.horizon + 1):
@@ -129,11 +133,11 @@ class ScenarioTree:
         return validate.frozen(result)
 
     @cached_property
-    def siblings(self):
+    def siblings(self) -> tuple[tuple[Siblings, ...], ...]:
         """For each stage ``t``, the families at ``t + 1``: one entry a family size."""
         return tuple(tuple(self._families(t)) for t in range(self.horizon))
 
-    def _families(self, t):
+    def _families(self, t: int) -> Iterator[Siblings]:
         low, high = self.first[t + 1], self.first[t + 2]
         order = np.argsort(self.parent[low:high], kind="stable") + low
         start = np.flatnonzero(np.diff(self.parent[order], prepend=-1))
@@ -143,17 +147,19 @@ class ScenarioTree:
             children = order[rows[:, None] + np.arange(size)]
             probability = self.probability[children]
             equal = bool((np.abs(probability * size - 1) <= 1e-14).all())
-            yield Siblings(self.parent[children[:, 0]], children, probability, equal)
+            arrays = self.parent[children[:, 0]], children, probability
+            parent, children, probability = map(validate.frozen, arrays)
+            yield Siblings(parent, children, probability, equal)
 
 
-def _integers(parent):
+def _integers(parent: ArrayLike) -> Integers:
     array = validate.real_array("parent", parent, ndim=1)
     if not (np.isfinite(array).all() and (array == np.round(array)).all()):
         raise TypeError("parent holds values that are no integers: give node numbers")
     return array.astype(np.int64)
 
 
-def _stages(parent):
+def _stages(parent: Integers) -> Integers:
     n = len(parent)
     if parent[0] != -1 or n == 1:
         raise ValueError(
@@ -187,7 +193,7 @@ def _stages(parent):
     return stage
 
 
-def _check_probabilities(parent, probability):
+def _check_probabilities(parent: Integers, probability: Array) -> Array:
     if abs(probability[0] - 1) > validate.PROBABILITY_TOL:
         raise ValueError(
             f"probability[0] = {probability[0]}: the root has probability 1"
@@ -199,7 +205,8 @@ def _check_probabilities(parent, probability):
             f"probability[{v}] = {probability[v]} is outside (0, 1]: give conditional "
             "probabilities and leave out children of probability 0"
         )
-    total = np.bincount(parent[1:], weights=probability[1:], minlength=len(parent))
+    total = np.zeros(len(parent))
+    np.add.at(total, parent[1:], probability[1:])
     has = np.bincount(parent[1:], minlength=len(parent)) > 0
     off = np.flatnonzero(has & (np.abs(total - 1) > validate.PROBABILITY_TOL))
     if len(off):

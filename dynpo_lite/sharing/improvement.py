@@ -7,11 +7,17 @@ averages over states, every member of the rest averages.
 """
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from dynpo_lite.base import validate
+from dynpo_lite.base.types import Array, Integers
+
+ROUNDING = 1e-14  # of sums of a few entries, relative
 
 
-def comonotone_improvement(shares, weights=None):
+def comonotone_improvement(
+    shares: ArrayLike, weights: ArrayLike | None = None
+) -> Array:
     r"""Return comonotone shares of the same total, each lower in convex order.
 
     Parameters
@@ -85,7 +91,7 @@ def comonotone_improvement(shares, weights=None):
     return result
 
 
-def _improve(s, x, w):
+def _improve(s: Array, x: Array, w: Array) -> Array:
     """Improve shares ``x`` of rising totals ``s``, states weighted by ``w``."""
     shares, given = [], np.zeros_like(s)
     for j in range(len(x) - 1):
@@ -104,7 +110,7 @@ def _improve(s, x, w):
     return np.array([*shares, s])
 
 
-def _isotonic(x, w):
+def _isotonic(x: Array, w: Array) -> tuple[Array, Integers]:
     """Return the isotonic regression and where its blocks begin."""
     from scipy.optimize import isotonic_regression
 
@@ -112,7 +118,9 @@ def _isotonic(x, w):
     return found.x, found.blocks[:-1]
 
 
-def convex_order_gap(shares, improved, weights=None):
+def convex_order_gap(
+    shares: ArrayLike, improved: ArrayLike, weights: ArrayLike | None = None
+) -> float:
     r"""Return by how much ``improved`` fails to lie below ``shares`` in convex order.
 
     .. math:: \max_i \max_x\; E(Y_i - x)^+ - E(X_i - x)^+ , \quad
@@ -166,7 +174,7 @@ def convex_order_gap(shares, improved, weights=None):
     return gap
 
 
-def _largest_stop_loss_difference(x, y, weights):
+def _largest_stop_loss_difference(x: Array, y: Array, weights: Array) -> float:
     values = np.concatenate([y, x])
     order = np.argsort(-values)
     mass = np.concatenate([weights, -weights])[order]
@@ -176,7 +184,7 @@ def _largest_stop_loss_difference(x, y, weights):
     return float(max(np.cumsum(steps).max(initial=0.0), 0.0))
 
 
-def is_comonotone(shares, tol=1e-9):
+def is_comonotone(shares: ArrayLike, tol: float = 1e-9) -> bool:
     """Tell whether no two shares ever move in opposite directions.
 
     Parameters
@@ -184,7 +192,7 @@ def is_comonotone(shares, tol=1e-9):
     shares : array_like of shape (n_agents, N)
         What each agent carries in each state.
     tol : float
-        Movements up to ``tol`` times the largest entry do not count.
+        Movements up to ``tol`` times the widest range of a share do not count.
 
     Returns
     -------
@@ -205,6 +213,7 @@ def is_comonotone(shares, tol=1e-9):
     (True, False)
     """
     shares = validate.finite_array("shares", shares, ndim=2)
-    slack = tol * max(float(np.abs(shares).max()), 1e-300)
+    # constants do not matter, but for what they cost in rounding
+    slack = tol * np.ptp(shares, axis=1).max() + ROUNDING * np.abs(shares).max()
     ordered = shares[:, np.argsort(shares.sum(axis=0), kind="stable")]
     return bool((np.maximum.accumulate(ordered, axis=1) - ordered <= slack).all())

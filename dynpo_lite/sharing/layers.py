@@ -6,20 +6,20 @@ giving the layer at height ``x`` to the agents for whom :math:`k_i(P(X > x))` is
 smallest.
 """
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from dynpo_lite.base import validate
-from dynpo_lite.risk.distortions import Minimum, as_distortion, equal_shares, level_grid
-from dynpo_lite.risk.measures import (
-    BLOCK,
-    Supremum,
-    choquet,
-    is_frozen,
-    partitioned,
-    survival_levels,
-)
+from dynpo_lite.base.types import Array, Measure
+from dynpo_lite.risk.crossings import Minimum, equal_shares, level_grid
+from dynpo_lite.risk.distortions import Distortion, as_distortion
+from dynpo_lite.risk.laws import as_law
+from dynpo_lite.risk.measures import Supremum, choquet
+from dynpo_lite.risk.samples import BLOCK, partitioned, survival_levels
 
 FEW = 1 << 14  # samples up to which every survival level is compared
 
@@ -44,10 +44,10 @@ class Layer:
 
     attachment: float
     exhaustion: float
-    shares: tuple
+    shares: tuple[float, ...]
 
     @property
-    def width(self):
+    def width(self) -> float:
         """``exhaustion - attachment``."""
         return self.exhaustion - self.attachment
 
@@ -72,18 +72,20 @@ class SharedLoss:
     """
 
     value: float
-    layers: tuple
-    allocation: np.ndarray | None
+    layers: tuple[Layer, ...]
+    allocation: Array | None
     sure: float
     n_agents: int
 
-    def retention(self, x):
+    def retention(self, x: ArrayLike) -> Array:
         """Return the shares of losses ``x``, shape (n_agents,) + shape of x."""
         x = validate.finite_array("x", x)
         return retained(self.layers, x, self.sure, self.n_agents)
 
 
-def share_layers(x, measures, weights=None):
+def share_layers(
+    x: Any, measures: Sequence[Measure], weights: ArrayLike | None = None
+) -> SharedLoss:
     r"""Share one loss optimally between agents.
 
     .. math:: \inf\Bigl\{\sum_i I_{k_i}(Y_i) : \sum_i Y_i = X\Bigr\}
@@ -135,20 +137,23 @@ def share_layers(x, measures, weights=None):
     agents = _agents(measures)
     value = choquet(x, Minimum(agents), weights)
     n = len(agents)
-    if is_frozen(x):
-        low, high = (float(end) for end in x.support())
-        layers = _layers(*level_bands(agents), x.isf, low, high)
-        return SharedLoss(value, layers, None, low, n)
+    law = as_law(x)
+    if law is not None:
+        layers = _layers(*level_bands(agents), law.isf, law.low, law.high)
+        return SharedLoss(value, layers, None, law.low, n)
     x = np.asarray(x, dtype=float)
     if weights is not None or len(x) <= FEW:
         sure, layers = _layers_of_every_level(x, agents, weights)
     else:
         sure, high = float(x.min()), float(x.max())
         layers = _layers(*level_bands(agents), _upper_quantile(x), sure, high)
-    return SharedLoss(value, layers, retained(layers, x, sure, n), sure, n)
+    allocation = validate.frozen(retained(layers, x, sure, n))
+    return SharedLoss(value, layers, allocation, sure, n)
 
 
-def _layers_of_every_level(x, agents, weights):
+def _layers_of_every_level(
+    x: Array, agents: list[Distortion], weights: ArrayLike | None
+) -> tuple[float, tuple[Layer, ...]]:
     """Compare the distorted tails between all neighbouring samples."""
     if weights is None:
         order, level = np.argsort(-x), np.arange(1, len(x) + 1) / len(x)
@@ -156,23 +161,23 @@ def _layers_of_every_level(x, agents, weights):
         weights = np.asarray(weights, dtype=float)
         order, level = survival_levels(x, weights / weights.sum())
     x = x[order][::-1]
-    k = np.array([agent._k(level[-2::-1]) for agent in agents])
+    k = np.array([agent.values(level[-2::-1]) for agent in agents])
     noise = max(agent.noise for agent in agents)
     return float(x[0]), stack(x, equal_shares(k, noise).T)
 
 
-def _upper_quantile(x):
+def _upper_quantile(x: Array) -> Callable[[Array], Array]:
     """Return the function u -> inf{y : P(X > y) <= u} of equally likely samples."""
     n = len(x)
 
-    def isf(u):
+    def isf(u: Array) -> Array:
         at = np.clip(n - 1 - np.floor(u * n + 1e-9).astype(np.int64), 0, n - 1)
         return partitioned(x, np.unique(at))[at]
 
     return isf
 
 
-def stack(ends, shares):
+def stack(ends: ArrayLike, shares: ArrayLike) -> tuple[Layer, ...]:
     """Return adjacent layers, empty ones dropped and equal neighbours joined.
 
     Parameters
@@ -199,7 +204,7 @@ def stack(ends, shares):
     )
 
 
-def retained(layers, x, sure, n_agents):
+def retained(layers: Sequence[Layer], x: Array, sure: float, n_agents: int) -> Array:
     """Return what each agent carries of losses ``x``, block by block.
 
     Parameters
@@ -226,7 +231,9 @@ def retained(layers, x, sure, n_agents):
     return result.reshape((n_agents, *x.shape))
 
 
-def _fill(rows, block, part, layers, sure):
+def _fill(
+    rows: Array, block: Array, part: Array, layers: Sequence[Layer], sure: float
+) -> None:
     n = len(rows)
     bounded = sure > -np.inf
     if not layers:  # a constant loss: equal shares, whatever is asked
@@ -244,7 +251,7 @@ def _fill(rows, block, part, layers, sure):
                 rows[i] += part if share == 1 else share * part
 
 
-def _agents(measures):
+def _agents(measures: Any) -> list[Distortion]:
     try:
         agents = list(measures)
     except TypeError:
@@ -259,13 +266,19 @@ def _agents(measures):
     return [as_distortion(k, f"measures[{i}]") for i, k in enumerate(agents)]
 
 
-def _layers(edges, shares, isf, low, high):
+def _layers(
+    edges: Array,
+    shares: Array,
+    isf: Callable[[Array], Array],
+    low: float,
+    high: float,
+) -> tuple[Layer, ...]:
     """Turn bands of survival levels, from 1 downwards, into layers of the loss."""
-    inner = np.asarray(isf(edges[1:-1]), dtype=float) if len(edges) > 2 else []
+    inner = np.asarray(isf(edges[1:-1]), dtype=float) if len(edges) > 2 else ()
     return stack(np.clip(np.hstack([low, inner, high]), low, high), shares)
 
 
-def level_bands(distortions):
+def level_bands(distortions: Sequence[Distortion]) -> tuple[Array, Array]:
     """Return the bands of survival levels on which the same agents are cheapest.
 
     Parameters
@@ -297,6 +310,6 @@ def level_bands(distortions):
         near = grid[np.clip(np.searchsorted(grid, inside), 0, len(grid) - 1)]
         inside = np.where((near > edges[1:]) & (near < edges[:-1]), near, inside)
     noise = max(k.noise for k in distortions)
-    shares = equal_shares(np.array([k._k(inside) for k in distortions]), noise)
+    shares = equal_shares(np.array([k.values(inside) for k in distortions]), noise)
     keep = np.append(True, (np.diff(shares, axis=1) != 0).any(axis=0))
     return np.append(edges[:-1][keep], 0.0), shares.T[keep]

@@ -10,14 +10,22 @@ risk vectors by
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from dynpo_lite.base import validate
+from dynpo_lite.base.lp import InfeasibleProgramme, solve_lp
+from dynpo_lite.base.types import Array, Kept
 
 SMALL = 200  # sizes up to which importing POT costs more than it saves
 TOL = 1e-9  # of the scale of the losses
 
 
-def max_correlation_risk(x, baseline, weights=None, baseline_weights=None):
+def max_correlation_risk(
+    x: ArrayLike,
+    baseline: ArrayLike,
+    weights: ArrayLike | None = None,
+    baseline_weights: ArrayLike | None = None,
+) -> float:
     r"""Risk of a risk vector under its worst coupling with a baseline law.
 
     .. math:: \Psi_\mu(X) = \sup\{E\langle X, Y\rangle : Y \sim \mu\}
@@ -84,11 +92,11 @@ def max_correlation_risk(x, baseline, weights=None, baseline_weights=None):
     return _by_transport(x, baseline, weights, baseline_weights)
 
 
-def _matrix(name, value):
+def _matrix(name: str, value: ArrayLike) -> Array:
     return validate.finite_array(name, value, ndim=2)
 
 
-def pairing(z, x, p):
+def pairing(z: Array, x: Array, p: Array) -> Array:
     """Return <z, x> for arrays of shape (..., N, d); broadcasts."""
     return np.einsum("...sj,...sj,s->...", z, x, p)
 
@@ -96,7 +104,7 @@ def pairing(z, x, p):
 # the transport problem ----------------------------------------------------------
 
 
-def _by_sorting(x, y, p, q):
+def _by_sorting(x: Array, y: Array, p: Array | None, q: Array | None) -> float:
     """Integrate the product of the two quantile functions."""
     if p is None and q is None and len(x) == len(y):
         return float(np.sort(x) @ np.sort(y)) / len(x)
@@ -108,7 +116,7 @@ def _by_sorting(x, y, p, q):
     return float(np.diff(ends, prepend=0.0) @ (x[at_x] * y[at_y]))
 
 
-def _steps(x, p):
+def _steps(x: Array, p: Array | None) -> tuple[Array, Array]:
     """Return rising values and the levels up to which the quantile function is them."""
     order = np.argsort(x, kind="stable")
     if p is None:
@@ -118,7 +126,7 @@ def _steps(x, p):
     return x[order], np.minimum(level, 1.0)
 
 
-def _by_transport(x, y, p, q):
+def _by_transport(x: Array, y: Array, p: Array | None, q: Array | None) -> float:
     """Centre both laws, so that large constants cost no precision, and couple them."""
     equal = len(x) == len(y) and p is None and q is None
     p = np.full(len(x), 1 / len(x)) if p is None else p
@@ -128,7 +136,7 @@ def _by_transport(x, y, p, q):
     return float(mean_x @ mean_y) + _best_coupling(gain, p, q, equal)
 
 
-def _best_coupling(gain, p, q, equal):
+def _best_coupling(gain: Array, p: Array, q: Array, equal: bool) -> float:
     if equal and len(p) <= SMALL:
         return _by_assignment(gain)
     try:
@@ -139,15 +147,14 @@ def _best_coupling(gain, p, q, equal):
     return float(top - ot.emd2(p, q, top - gain, numItermax=10**9))
 
 
-def _by_assignment(gain):
+def _by_assignment(gain: Array) -> float:
     from scipy.optimize import linear_sum_assignment
 
     rows, columns = linear_sum_assignment(gain, maximize=True)
     return float(gain[rows, columns].mean())
 
 
-def _by_linear_programme(gain, p, q):
-    from scipy.optimize import linprog
+def _by_linear_programme(gain: Array, p: Array, q: Array) -> float:
     from scipy.sparse import eye_array, kron, vstack
 
     n, m = gain.shape
@@ -158,10 +165,10 @@ def _by_linear_programme(gain, p, q):
         ]
     )
     scale = np.abs(gain).max() or 1.0
-    found = linprog(
-        -gain.ravel() / scale, A_eq=marginals.tocsc(), b_eq=np.hstack([p, q])
+    found = solve_lp(
+        -gain.ravel() / scale, a_eq=marginals.tocsc(), b_eq=np.hstack([p, q])
     )
-    return float(-found.fun * scale)
+    return -found.value * scale
 
 
 # polyhedral functionals ---------------------------------------------------------
@@ -203,11 +210,11 @@ class Polyhedral:
     (3.0, 0.0, inf)
     """
 
-    vertices: np.ndarray
-    offsets: np.ndarray
-    weights: np.ndarray | None = None
+    vertices: Kept
+    offsets: Kept
+    weights: Kept = None
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         vertices = validate.finite_array("vertices", self.vertices, ndim=3)
         offsets = validate.finite_array("offsets", self.offsets, (len(vertices),))
         p = state_weights(self.weights, vertices.shape[1])
@@ -218,30 +225,29 @@ class Polyhedral:
             array.setflags(write=False)
             object.__setattr__(self, name, array)
 
-    def value(self, x):
+    def value(self, x: ArrayLike) -> float:
         """Return the risk of ``x``, shape (N, d): a float."""
         return float(self._pieces(x).max())
 
-    def conjugate(self, z):
+    def conjugate(self, z: ArrayLike) -> float:
         r"""Return :math:`\rho^*(Z) = \sup_X \langle Z, X\rangle - \rho(X)`, (2.1).
 
         It is the least mean penalty of the mixtures of vertices that equal ``z``, of
-        shape (N, d), within 1e-9 of their scale; ``inf`` if there is none.
+        shape (N, d), within 1e-10 of their scale; ``inf`` if there is none.
         """
-        from scipy.optimize import linprog
-
         z = self._vector("z", z)
         scale = np.abs(self.vertices).max() or 1.0
         flat = self.vertices.reshape(len(self.vertices), -1).T / scale
-        found = linprog(
-            self.offsets,
-            A_eq=np.vstack([flat, np.ones(flat.shape[1])]),
-            b_eq=np.append(z.ravel() / scale, 1.0),
-            options={"primal_feasibility_tolerance": TOL},
-        )
-        return float(found.fun) if found.status == 0 else np.inf
+        try:
+            return solve_lp(
+                self.offsets,
+                a_eq=np.vstack([flat, np.ones(flat.shape[1])]),
+                b_eq=np.append(z.ravel() / scale, 1.0),
+            ).value
+        except InfeasibleProgramme:
+            return np.inf
 
-    def active(self, x, tol=TOL):
+    def active(self, x: ArrayLike, tol: float = TOL) -> NDArray[np.bool_]:
         """Return which pieces attain the maximum at ``x``: bool, shape (m,).
 
         Up to ``tol`` times the largest of the values compared and 1.
@@ -249,7 +255,9 @@ class Polyhedral:
         pieces = self._pieces(x)
         return pieces >= pieces.max() - tol * max(np.abs(pieces).max(), 1.0)
 
-    def directional_derivative(self, x, y, tol=TOL):
+    def directional_derivative(
+        self, x: ArrayLike, y: ArrayLike, tol: float = TOL
+    ) -> float:
         r"""Return the derivative at ``x`` towards ``y``, from the right: a float.
 
         It is the largest :math:`\langle V_m, Y\rangle` over the active pieces; ``z`` is
@@ -259,7 +267,7 @@ class Polyhedral:
         y = self._vector("y", y)
         return float(pairing(self.vertices[self.active(x, tol)], y, self.weights).max())
 
-    def fenchel_gap(self, z, x):
+    def fenchel_gap(self, z: ArrayLike, x: ArrayLike) -> float:
         r"""Return :math:`\rho(X) + \rho^*(Z) - \langle Z, X\rangle`, at least 0.
 
         It is 0 if and only if ``z`` is a subgradient at ``x``, relation (2.5); with
@@ -275,15 +283,15 @@ class Polyhedral:
         paired = float(pairing(z, self._vector("x", x), self.weights))
         return self.value(x) + self.conjugate(z) - paired
 
-    def _pieces(self, x):
+    def _pieces(self, x: ArrayLike) -> Array:
         x = self._vector("x", x)
         return pairing(self.vertices, x, self.weights) - self.offsets
 
-    def _vector(self, name, value):
+    def _vector(self, name: str, value: ArrayLike) -> Array:
         return validate.finite_array(name, value, self.vertices.shape[1:])
 
 
-def state_weights(weights, n):
+def state_weights(weights: ArrayLike | None, n: int) -> Array:
     """Return positive probabilities of ``n`` states."""
     if weights is None:
         return np.full(n, 1 / n)

@@ -6,12 +6,19 @@ agent admits.  In dimension one, with max-correlation measures, the solution is 
 layer rule, in every other case one linear programme finds all of it.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from dynpo_lite.base import validate
+from dynpo_lite.base.lp import INTERIOR, SIMPLEX, SolverError, solve_lp
+from dynpo_lite.base.types import Array, Integers
 from dynpo_lite.vectors.functionals import TOL, Polyhedral, state_weights
+
+_Part = tuple[Array, Array | None]  # points of a law; or vertices and offsets
 
 
 class Unbounded(ValueError):
@@ -25,11 +32,15 @@ class Unbounded(ValueError):
         How much the total risk falls with every unit of the trade.
     """
 
-    def __init__(self, reason, direction, rate):
-        self.direction, self.rate = direction, rate
+    def __init__(self, reason: str, direction: Array, rate: float) -> None:
+        self.reason, self.rate = reason, rate
+        self.direction = validate.frozen(direction)
         super().__init__(
             f"agents share no scenario, so the total risk has no lower bound: {reason}"
         )
+
+    def __reduce__(self) -> tuple:
+        return type(self), (self.reason, self.direction, self.rate)
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,11 +59,16 @@ class SharedVector:
     """
 
     value: float
-    allocation: np.ndarray
-    scenario: np.ndarray
+    allocation: Array
+    scenario: Array
 
 
-def vector_inf_convolution(x, agents, weights=None, exposure=None):
+def vector_inf_convolution(
+    x: ArrayLike,
+    agents: Sequence[Any],
+    weights: ArrayLike | None = None,
+    exposure: ArrayLike | None = None,
+) -> SharedVector:
     r"""Share a risk vector between agents at the least total risk.
 
     .. math:: \inf\Bigl\{\sum_i \rho_i(\xi_i) : \sum_i \xi_i = X\Bigr\}
@@ -128,11 +144,15 @@ def vector_inf_convolution(x, agents, weights=None, exposure=None):
         means = allocation[line, :, j] @ p
         allocation[line, :, j] += means.sum() / max(len(means), 1) - means[:, None]
         last = np.flatnonzero(exposed[:, j])[-1]  # takes what rounding left over
-        allocation[last, :, j] += x[:, j] - allocation[:, :, j].sum(axis=0)
-    return SharedVector(value, allocation, scenario)
+        left = x[:, j] - allocation[:, :, j].sum(axis=0)
+        if np.abs(left).max() > 1e-7 * max(np.abs(allocation[:, :, j]).max(), 1e-300):
+            raise SolverError(f"shares of line {j} miss the losses: scale the losses")
+        allocation[last, :, j] += left
+    shared, scenario = validate.frozen(allocation), validate.frozen(scenario)
+    return SharedVector(value, shared, scenario)
 
 
-def _checked(agents, shape, p):
+def _checked(agents: Any, shape: tuple[int, int], p: Array) -> list[Any]:
     try:
         given = list(agents)
     except TypeError:
@@ -163,7 +183,7 @@ def _checked(agents, shape, p):
     return result
 
 
-def _exposure(exposure, n, d):
+def _exposure(exposure: ArrayLike | None, n: int, d: int) -> NDArray[np.bool_]:
     if exposure is None:
         return np.ones((n, d), dtype=bool)
     given = np.asarray(exposure)
@@ -178,7 +198,9 @@ def _exposure(exposure, n, d):
     return given
 
 
-def _common_means(agents, laws, exposed, shape):
+def _common_means(
+    agents: list[Any], laws: Any, exposed: Any, shape: tuple[int, int]
+) -> Array:
     """Return the mean that the baselines have in each line, 0 where there is none.
 
     Baselines dominate a common law if and only if their means agree.
@@ -207,7 +229,7 @@ def _common_means(agents, laws, exposed, shape):
     return centre
 
 
-def _by_layers(x, laws, p):
+def _by_layers(x: Array, laws: list[Array], p: Array) -> tuple[float, Array, Array]:
     """Dimension one: a gap between losses goes to who weighs the tail above it least.
 
     An agent's distorted tail is the integral of its sorted baseline from the top.
@@ -237,7 +259,9 @@ def _by_layers(x, laws, p):
 # the linear programme -----------------------------------------------------------
 
 
-def _by_linear_programme(x, agents, p, exposed, centre):
+def _by_linear_programme(
+    x: Array, agents: list[Any], p: Array, exposed: Any, centre: Array
+) -> tuple[float, Array, Array]:
     """Centre and scale, solve, and undo it.
 
     A constant added to every agent's scenarios adds its pairing with X to the total.
@@ -256,9 +280,10 @@ def _by_linear_programme(x, agents, p, exposed, centre):
         (part / scale, None if offsets is None else offsets / (scale * losses))
         for part, offsets in parts
     ]
-    found = _solve((x - base) / losses, parts, p, exposed)
-    if found is None:
-        _explain(x.shape, parts, p, exposed, scale)
+    try:
+        found = _solve((x - base) / losses, parts, p, exposed)
+    except SolverError as error:
+        raise _unbounded(x.shape, parts, p, exposed, scale) or error from None
     value, shares, scenario = found
     constants = exposed * (base / exposed.sum(axis=0))
     return (
@@ -268,7 +293,9 @@ def _by_linear_programme(x, agents, p, exposed, centre):
     )
 
 
-def _block(part, offsets, p):
+def _block(
+    part: Array, offsets: Array | None, p: Array
+) -> tuple[Any, Any, Array, Array]:
     """Return an agent's rows: risk is min cost @ f subject to L xi - F f <= offsets.
 
     For a law, f holds the potentials of the states and of the points; for a Polyhedral
@@ -288,13 +315,14 @@ def _block(part, offsets, p):
     return rows, csr_array(np.ones((len(part), 1))), np.ones(1), offsets
 
 
-def _solve(x, parts, p, exposed, box=np.inf):
+def _solve(
+    x: Array, parts: list[_Part], p: Array, exposed: Any, box: float = np.inf
+) -> tuple[float, Array, Array]:
     """Minimise over the shares, in each line of all carriers but the last.
 
-    The last takes the rest.  Returns value, shares and scenario, or None if there is no
-    minimum; with a ``box`` shares are bounded by it.
+    The last takes the rest.  Returns value, shares and scenario; with a ``box`` shares
+    are bounded by it.
     """
-    from scipy.optimize import linprog
     from scipy.sparse import block_diag, hstack
 
     rows, free, costs, limits = zip(*(_block(*part, p) for part in parts))
@@ -305,23 +333,19 @@ def _solve(x, parts, p, exposed, box=np.inf):
     start[rest] = x
     cost = np.hstack([np.zeros(n), *costs])
     high = np.append(np.full(n, box), np.full(len(cost) - n, np.inf))
-    for method in ("highs-ipm", "highs-ds"):
-        found = linprog(
-            cost,
-            A_ub=hstack([rows @ trades, -free], format="csc"),
-            b_ub=np.hstack(limits) - rows @ start,
-            bounds=np.column_stack([-high, high]),
-            method=method,
-            options={"presolve": False},
-        )
-        if found.status == 0:
-            shares = (start + trades @ found.x[:n]).reshape(len(parts), *x.shape)
-            scenario = -(rows.T @ found.ineqlin.marginals)[rest] / p[:, None]
-            return found.fun, shares, scenario
-    return None
+    found = solve_lp(
+        cost,
+        hstack([rows @ trades, -free], format="csc"),
+        np.hstack(limits) - rows @ start,
+        bounds=np.column_stack([-high, high]),
+        methods=(INTERIOR, SIMPLEX),
+    )
+    shares = (start + trades @ found.x[:n]).reshape(len(parts), *x.shape)
+    scenario = (rows.T @ found.upper_prices)[rest] / p[:, None]
+    return found.value, shares, scenario
 
 
-def _trades(exposed, n_states):
+def _trades(exposed: NDArray[np.bool_], n_states: int) -> tuple[Any, Integers]:
     """Return what a unit more for an agent changes, and the places of the last ones.
 
     In each line the last agent who may carry it gives what another one takes: a sparse
@@ -345,20 +369,19 @@ def _trades(exposed, n_states):
     return coo_array(entries, (place.size, len(taken))).tocsr(), rest
 
 
-def _explain(shape, parts, p, exposed, scale):
-    """Raise Unbounded with the bounded trade that lowers the total risk most."""
+def _unbounded(
+    shape: tuple[int, int], parts: list[_Part], p: Array, exposed: Any, scale: float
+) -> Unbounded | None:
+    """Return the error with the bounded trade that lowers the total risk most."""
     recession = [
         (part, None if offsets is None else np.zeros(len(offsets)))
         for part, offsets in parts
     ]
     value, direction, _ = _solve(np.zeros(shape), recession, p, exposed, box=1.0)
     if value > -TOL:
-        raise RuntimeError(
-            "the linear programme was not solved: scale the losses and scenarios to "
-            "comparable sizes"
-        )
+        return None
     rate = -value * scale
-    raise Unbounded(
+    return Unbounded(
         f"a trade of at most 1 in each state and line lowers it by {rate:.6g} at every "
         "repetition; give the agents scenarios that overlap",
         direction,

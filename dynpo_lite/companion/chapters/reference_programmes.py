@@ -15,6 +15,7 @@ from itertools import permutations, product
 import numpy as np
 
 from dynpo_lite import Supremum
+from dynpo_lite.base.lp import SolverError, solve_lp
 
 
 def scenarios(measure, p):
@@ -88,7 +89,7 @@ def cheapest(
 
     Raises
     ------
-    RuntimeError
+    SolverError
         If there is no best payment within the caps.
 
     References
@@ -103,8 +104,6 @@ def cheapest(
     >>> round(value, 9)  # 3 at node 1, 8 at node 2
     11.0
     """
-    from scipy.optimize import linprog
-
     tree, n = economy.tree, economy.n_agents
     nodes, after = tree.nodes(t), tree.nodes(t + 1)
     number, size = len(nodes), len(after)
@@ -137,22 +136,22 @@ def cheapest(
     sums = np.hstack([np.tile(np.eye(size), n), np.zeros((size, width - n * size))])
     free = (None, None)
     floors = [None] * number if floor is None else floor
-    found = linprog(
-        np.hstack([np.zeros(total_at[0]), weights, w_max]),
-        np.array(rows),
-        right,
-        sums,
-        economy.aggregate[after] + to_go[:, after].sum(axis=0),
-        [free] * (n * size)
-        + [(None, cap) for cap in caps.ravel()]
-        + [(low, None) for low in floors]
-        + [free],
-    )
-    if found.status:
-        raise RuntimeError(
-            f"agents, totals: no payments at {t + 1} stay within the caps: raise them "
-            f"({found.message})"
+    bounds = [free] * (n * size) + [(None, cap) for cap in caps.ravel()]
+    bounds += [(low, None) for low in floors] + [free]
+    try:
+        found = solve_lp(
+            np.hstack([np.zeros(total_at[0]), weights, w_max]),
+            np.array(rows),
+            right,
+            sums,
+            economy.aggregate[after] + to_go[:, after].sum(axis=0),
+            bounds,
         )
+    except SolverError as error:
+        raise SolverError(
+            f"agents, totals: no payments at {t + 1} stay within the caps: raise them "
+            f"({error})"
+        ) from None
     paid = np.array(tail, dtype=float)
     paid[:, after] = found.x[: n * size].reshape(n, size) - to_go[:, after]
-    return found.fun, paid
+    return found.value, paid

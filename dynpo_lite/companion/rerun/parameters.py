@@ -29,9 +29,12 @@ import math
 import os
 import re
 import tokenize
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any, NoReturn
+
+from dynpo_lite.companion.outputs import shown
 
 TYPES = {"int": int, "float": float, "str": str, "bool": bool}
 KINDS = {int: "an integer", float: "a number", str: "a string", bool: "a bool"}
@@ -50,12 +53,12 @@ class Interval:
     low_closed: bool
     high_closed: bool
 
-    def __contains__(self, value):
+    def __contains__(self, value: Any) -> bool:
         above = value >= self.low if self.low_closed else value > self.low
         below = value <= self.high if self.high_closed else value < self.high
         return above and below
 
-    def cure(self, kind):
+    def cure(self, kind: str) -> str:
         """Say in words what is allowed, for values called `kind`."""
         ends = []
         if math.isfinite(self.low):
@@ -69,12 +72,12 @@ class Interval:
 class Choice:
     """A few allowed values."""
 
-    values: tuple
+    values: tuple[Any, ...]
 
-    def __contains__(self, value):
+    def __contains__(self, value: Any) -> bool:
         return value in self.values
 
-    def cure(self, kind):
+    def cure(self, kind: str) -> str:
         """Say in words what is allowed."""
         return "choose one of " + ", ".join(str(value) for value in self.values)
 
@@ -117,12 +120,12 @@ sample size)
 
     name: str
     type: type
-    default: object
+    default: Any
     unit: str
     domain: str
     meaning: str
 
-    def coerce(self, value):
+    def coerce(self, value: Any) -> Any:
         """Return `value` as this parameter's type, inside its domain.
 
         Parameters
@@ -139,16 +142,19 @@ sample size)
             value = value.item()
         if self.type is float and type(value) is int:
             value = _to_float(value)
-        if type(value) is not self.type:
+        kind: type = type(value)
+        if kind is not self.type:
             self._refuse(value, f"is not {KINDS[self.type]}", self._cure())
-        if self.type is float and not math.isfinite(value):
+        if isinstance(value, str) and not _is_unicode(value):
+            self._refuse(value, "is not valid Unicode", "write it in UTF-8")
+        if isinstance(value, float) and not math.isfinite(value):
             self._refuse(value, "is not finite", self._cure())
         domain = parse_domain(self.domain, self.type)
         if domain is not None and value not in domain:
             self._refuse(value, f"is outside {self.domain}", self._cure())
         return value
 
-    def parse(self, text):
+    def parse(self, text: str) -> Any:
         """Return the value a user typed as `text`, checked like `coerce`.
 
         Parameters
@@ -167,14 +173,15 @@ sample size)
         if self.type is bool:
             return self.coerce({"true": True, "false": False}.get(text.lower(), text))
         try:
-            value = self.type(text)
+            plain = text.isascii() and "_" not in text
+            value = self.type(text) if plain else None
         except ValueError:
             value = None
         if value is None and self.type is int:
             self._refuse(text, "is not an integer literal", self._integer_cure(text))
         return self.coerce(text if value is None else value)
 
-    def _cure(self):
+    def _cure(self) -> str:
         if self.type is bool:
             return "write true or false"
         domain = parse_domain(self.domain, self.type)
@@ -182,7 +189,7 @@ sample size)
             return f"write {KINDS[self.type]} such as {self.default!r}"
         return domain.cure(KINDS[self.type])
 
-    def _integer_cure(self, text):
+    def _integer_cure(self, text: str) -> str:
         try:
             meant = float(text)
         except ValueError:
@@ -190,22 +197,28 @@ sample size)
         exact = meant.is_integer() and abs(meant) < 1e15
         return f"write {meant:.0f}" if exact else self._cure()
 
-    def _refuse(self, value, what, cure):
-        shown = repr(value) if len(repr(value)) <= 60 else repr(value)[:57] + "..."
+    def _refuse(self, value: Any, what: str, cure: str) -> NoReturn:
         raise ValueError(
-            f"parameter {self.name} = {shown} {what}: {cure} "
+            f"parameter {self.name} = {shown(value)} {what}: {cure} "
             f"({self.unit}; {self.meaning})"
         )
 
 
-def _to_float(value):
+def _to_float(value: int) -> float:
     try:
         return float(value)
     except OverflowError:
         return math.inf
 
 
-def parse_domain(text, kind):
+def _is_unicode(text: str) -> bool:
+    try:
+        return bool(text.encode()) or not text
+    except UnicodeEncodeError:  # bytes of a command line that are not
+        return False
+
+
+def parse_domain(text: str, kind: type) -> Interval | Choice | None:
     """Read the domain of a parameter of type `kind`.
 
     Parameters
@@ -251,7 +264,7 @@ def parse_domain(text, kind):
     )
 
 
-def parse_parameters(source):
+def parse_parameters(source: str) -> tuple[Parameter, ...]:
     """Read the source of a parameters cell.
 
     Parameters
@@ -292,7 +305,7 @@ name: type = literal  # unit; domain; meaning
     return tuple(found.values())
 
 
-def _parse_line(line):
+def _parse_line(line: str) -> Parameter | None:
     code, comment = _split_comment(line)
     match = _LINE.fullmatch(code.strip())
     fields = [field.strip() for field in comment.split(";", 2)]
@@ -308,7 +321,7 @@ def _parse_line(line):
     return replace(parameter, default=parameter.coerce(default))
 
 
-def _split_comment(line):
+def _split_comment(line: str) -> tuple[str, str]:
     """Split a line at its comment sign, which a string literal may hold too."""
     try:
         for token in tokenize.generate_tokens(io.StringIO(line).readline):
@@ -319,7 +332,7 @@ def _split_comment(line):
     return line, ""
 
 
-def notebooks_folder():
+def notebooks_folder() -> Path:
     """Return the folder of the chapters, beside the package.
 
     Raises
@@ -336,7 +349,7 @@ def notebooks_folder():
     return folder
 
 
-def find_notebook(notebook):
+def find_notebook(notebook: str | Path) -> Path:
     """Return the path of a notebook named in any usual way.
 
     Parameters
@@ -368,16 +381,16 @@ def find_notebook(notebook):
         return found[0]
     what = "names several notebooks" if found else "does not exist"
     names = ", ".join(path.stem for path in found or chapters) or "(none)"
-    raise ValueError(f"notebook = {str(notebook)!r} {what}: choose one of {names}")
+    raise ValueError(f"notebook = {shown(str(notebook))} {what}: choose one of {names}")
 
 
-def _has_number(path, text):
+def _has_number(path: Path, text: str) -> bool:
     prefix = path.stem.split("_")[0]
     ascii_digits = text.isascii() and text.isdigit() and prefix.isdigit()
-    return ascii_digits and int(prefix) == int(text)
+    return ascii_digits and prefix.lstrip("0") == text.lstrip("0")
 
 
-def load_notebook(path):
+def load_notebook(path: str | Path) -> dict[str, Any]:
     """Return a notebook as plain JSON.
 
     Raises
@@ -387,15 +400,21 @@ def load_notebook(path):
     """
     try:
         content = json.loads(Path(path).read_text(encoding="utf-8"))
-        parts = {"cell_type", "metadata", "source"}
-        if content["nbformat"] == 4 and all(parts <= set(c) for c in content["cells"]):
+        if content["nbformat"] == 4 and all(map(_is_cell, content["cells"])):
             return content
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         pass
     raise ValueError(f"notebook = {str(path)!r} is no notebook: give an .ipynb file")
 
 
-def read_parameters(notebook):
+def _is_cell(cell: dict[str, Any]) -> bool:
+    """Tell whether a cell has what is looked at before a run."""
+    tags = cell["metadata"].get("tags", [])
+    lines = [*cell["source"], *tags, cell["cell_type"]]
+    return isinstance(tags, list) and all(isinstance(line, str) for line in lines)
+
+
+def read_parameters(notebook: str | Path) -> tuple[Parameter, ...]:
     """Read the declared parameters of a notebook.
 
     Parameters
@@ -427,7 +446,9 @@ def read_parameters(notebook):
     return parse_parameters(sources[0]) if sources else ()
 
 
-def check_parameters(notebook, values):
+def check_parameters(
+    notebook: str | Path | Iterable[Parameter], values: Mapping[str, Any]
+) -> dict[str, Any]:
     """Check values against the parameters that a notebook declares.
 
     Parameters
@@ -480,7 +501,9 @@ def check_parameters(notebook, values):
     }
 
 
-def _from_namespace(declared, namespace: Mapping):
+def _from_namespace(
+    declared: Iterable[str], namespace: Mapping[str, Any]
+) -> dict[str, Any]:
     for name in declared:
         if name not in namespace:
             raise ValueError(
@@ -489,7 +512,7 @@ def _from_namespace(declared, namespace: Mapping):
     return {name: namespace[name] for name in declared}
 
 
-def unknown_parameter(name, allowed):
+def unknown_parameter(name: str, allowed: Collection[str]) -> str:
     """Return the message about a name that is not among the `allowed`.
 
     Examples

@@ -15,6 +15,8 @@ depend on the last digits of a processor's arithmetic.
 import keyword
 import math
 import sys
+from collections.abc import Mapping
+from typing import Any
 
 RECORD_MIME = "application/vnd.dynpo.record+json"
 GLUE_PREFIX = "application/papermill.record/"
@@ -22,7 +24,7 @@ GLUE_PREFIX = "application/papermill.record/"
 MAX_DIGITS = 17  # a float carries no more
 
 
-def record(name, value, digits=12):
+def record(name: str, value: Any, digits: int = 12) -> None:
     """Print, glue and store one named value of a notebook.
 
     Parameters
@@ -67,7 +69,7 @@ def record(name, value, digits=12):
     _publish(name, rounded)
 
 
-def harvest(notebook):
+def harvest(notebook: Mapping[str, Any]) -> dict[str, Any]:
     """Collect every recorded value of an executed notebook.
 
     Parameters
@@ -106,7 +108,7 @@ def harvest(notebook):
     return results
 
 
-def _check_name(name):
+def _check_name(name: object) -> None:
     if isinstance(name, str) and name.isidentifier() and not keyword.iskeyword(name):
         return
     cure = "".join(c if c.isalnum() else "_" for c in str(name))
@@ -116,7 +118,7 @@ def _check_name(name):
     )
 
 
-def _rounded(name, value, digits):
+def _rounded(name: str, value: Any, digits: int) -> Any:
     """Return plain Python: one scalar or a list of scalars, floats rounded."""
     if hasattr(value, "tolist"):
         value = value.tolist()
@@ -125,7 +127,7 @@ def _rounded(name, value, digits):
     return _scalar(name, value, digits)
 
 
-def _scalar(name, value, digits):
+def _scalar(name: str, value: Any, digits: int) -> float | int | str:
     if hasattr(value, "item"):
         value = value.item()
     if isinstance(value, float):
@@ -138,7 +140,7 @@ def _scalar(name, value, digits):
     )
 
 
-def _strict(value):
+def _strict(value: Any) -> Any:
     """Return `value` in terms that strict JSON can hold."""
     if isinstance(value, list):
         return [_strict(entry) for entry in value]
@@ -147,7 +149,7 @@ def _strict(value):
     return value
 
 
-def _publish(name, value):
+def _publish(name: str, value: Any) -> None:
     """Send the display output, when a notebook listens."""
     ipython = sys.modules.get("IPython")  # a kernel has imported it long before
     if ipython is None or ipython.get_ipython() is None:

@@ -1,0 +1,138 @@
+"""Linear programmes: the one door to the solver.
+
+Every answer is looked at: a programme has a solution, has none, has no bound, or was
+not solved, and each of the last three is an error of its own.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import product
+from typing import Any
+
+import numpy as np
+
+TIGHT = {"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10}
+SIMPLEX, INTERIOR = "highs-ds", "highs-ipm"
+MANY = 2000  # columns, from which interior points are faster than the simplex method
+INFEASIBLE, UNBOUNDED = 2, 3  # as scipy counts
+
+
+class SolverError(RuntimeError):
+    """A linear programme was not solved; the message says what the solver said."""
+
+
+class InfeasibleProgramme(SolverError):
+    """No point satisfies the constraints."""
+
+
+class UnboundedProgramme(SolverError):
+    """The objective falls without end."""
+
+
+@dataclass(frozen=True, eq=False)
+class LinearSolution:
+    """The solution of a linear programme.
+
+    Attributes
+    ----------
+    x : ndarray of shape (n,)
+    value : float
+        The least cost.
+    upper_prices : ndarray of shape (n_ub,)
+        By how much the cost falls with each unit more on the right of an inequality;
+        at least 0.
+    equal_prices : ndarray of shape (n_eq,)
+        By how much it rises with each unit more on the right of an equation.
+    """
+
+    x: np.ndarray
+    value: float
+    upper_prices: np.ndarray
+    equal_prices: np.ndarray
+
+
+def solve_lp(
+    cost: Any,
+    a_ub: Any = None,
+    b_ub: Any = None,
+    a_eq: Any = None,
+    b_eq: Any = None,
+    bounds: Any = (0, None),
+    *,
+    scale: float = 1.0,
+    methods: Sequence[str] | None = None,
+) -> LinearSolution:
+    r"""Minimise a linear cost.
+
+    .. math:: \min c \cdot x \quad\text{subject to}\quad
+              A_{ub} x \le b_{ub}, \; A_{eq} x = b_{eq}, \; l \le x \le u
+
+    Parameters
+    ----------
+    cost : array_like of shape (n,)
+    a_ub, a_eq : array_like or sparse array, optional
+    b_ub, b_eq : array_like, optional
+    bounds : pair, or sequence of n pairs
+        None stands for no bound; at least 0 by default.
+    scale : float
+        The size of right-hand sides and bounds: the solver sees them in this unit, so
+        that its tolerances, 1e-10, are relative.
+    methods : sequence of str, optional
+        Methods of HiGHS, tried in this order, with presolve and without; by default
+        the simplex method first for small programmes and interior points for large.
+
+    Returns
+    -------
+    LinearSolution
+
+    Raises
+    ------
+    InfeasibleProgramme, UnboundedProgramme
+        If two attempts say so and none found a solution.
+    SolverError
+        If no attempt decides.
+
+    Examples
+    --------
+    >>> solve_lp([1.0, 2.0], a_eq=[[1.0, 1.0]], b_eq=[3.0]).x.tolist()
+    [3.0, 0.0]
+    >>> solve_lp([1.0], bounds=(None, None))
+    Traceback (most recent call last):
+    ...
+    dynpo_lite.base.lp.UnboundedProgramme: the linear programme has no lower bound
+    """
+    from scipy.optimize import linprog
+
+    cost = np.asarray(cost, dtype=float)
+    if methods is None:
+        methods = (SIMPLEX, INTERIOR) if len(cost) < MANY else (INTERIOR, SIMPLEX)
+    limits = np.array(bounds, dtype=float).reshape(-1, 2)  # None becomes nan
+    unbounded = np.where(np.isnan(limits), [[-np.inf, np.inf]], limits)
+    right = [
+        None if b is None else np.asarray(b, dtype=float) / scale for b in (b_ub, b_eq)
+    ]
+    said = []
+    for presolve, method in product((True, False), methods):
+        found = linprog(
+            cost,
+            a_ub,
+            right[0],
+            a_eq,
+            right[1],
+            unbounded / scale,
+            method=method,
+            options=TIGHT | {"presolve": presolve},
+        )
+        if found.status == 0:
+            return LinearSolution(
+                found.x * scale,
+                float(found.fun) * scale,
+                np.maximum(-found.ineqlin.marginals, 0.0),
+                found.eqlin.marginals,
+            )
+        said.append(found.status)
+        if found.status == INFEASIBLE and said.count(INFEASIBLE) == 2:
+            raise InfeasibleProgramme("the linear programme has no feasible point")
+        if found.status == UNBOUNDED and said.count(UNBOUNDED) == 2:
+            raise UnboundedProgramme("the linear programme has no lower bound")
+    raise SolverError(f"the linear programme was not solved: {found.message}")

@@ -1,0 +1,84 @@
+"""What the check of an allocation tells: verdicts, gaps, and a trade that is better."""
+
+from dataclasses import dataclass
+
+from dynpo_lite.base.records import ByValue
+from dynpo_lite.base.types import Array
+
+
+@dataclass(frozen=True, eq=False)
+class Trade(ByValue):
+    """An exchange at the children of a node that hurts nobody and helps somebody.
+
+    ``payments`` (n_agents, n_children) are to be added to what the allocation pays at
+    ``children``; ``gains`` (n_agents,) is by how much each agent's risk at the node
+    falls: by the same for all under conditional laws, by at least 0 in the marginal
+    reading.
+    """
+
+    node: int
+    children: tuple[int, ...]
+    payments: Array
+    gains: Array
+
+
+@dataclass(frozen=True, eq=False)
+class Report(ByValue):
+    """What :func:`dynpo_lite.check_allocation` found; prints as a short text.
+
+    Attributes
+    ----------
+    law : str
+    sums_to_aggregate, individually_rational, pareto_optimal, comonotone : bool
+        ``pareto_optimal`` is dynamic and includes individual rationality.
+    myopic_individually_rational, myopic_pareto_optimal : bool
+        The same as seen from time 0 only.
+    gap : float
+        The largest total risk-to-go, over nodes, that a trade at one node could save;
+        nan where the payments do not sum to the aggregate.
+    worst_node : int or None
+        Where; None if nothing can be saved.
+    irrational_node, irrational_agents
+        A node at which some agents are worse off than without trade, and who; None and
+        an empty tuple if there is none.
+    improving_trade : Trade or None
+        A trade at ``worst_node`` that makes every agent better off.
+    risk_to_go : ndarray of shape (n_agents, n_nodes)
+    """
+
+    law: str
+    sums_to_aggregate: bool
+    individually_rational: bool
+    pareto_optimal: bool
+    comonotone: bool
+    myopic_individually_rational: bool
+    myopic_pareto_optimal: bool
+    gap: float
+    worst_node: int | None
+    irrational_node: int | None
+    irrational_agents: tuple[int, ...]
+    improving_trade: Trade | None
+    risk_to_go: Array
+
+    def __str__(self) -> str:
+        def say(flag: bool) -> str:
+            return "yes" if flag else "no"
+
+        lines = [
+            f"sums to the aggregate         {say(self.sums_to_aggregate)}",
+            f"individually rational         {say(self.individually_rational)}",
+            f"dynamically Pareto optimal    {say(self.pareto_optimal)}",
+            f"comonotone                    {say(self.comonotone)}",
+            f"myopically rational           {say(self.myopic_individually_rational)}",
+            f"myopically Pareto optimal     {say(self.myopic_pareto_optimal)}",
+        ]
+        if self.irrational_node is not None:
+            names = ", ".join(map(str, self.irrational_agents))
+            lines.append(
+                f"at node {self.irrational_node} worse off than without trade: {names}"
+            )
+        if self.worst_node is not None:
+            lines.append(
+                f"a trade at node {self.worst_node} saves {self.gap:.6g} in total"
+            )
+        return "\n".join(lines)

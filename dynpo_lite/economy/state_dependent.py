@@ -1,0 +1,210 @@
+r"""Dynamic optima with state-dependent contracts, judged by conditional laws.
+
+At every node the aggregate of the children plus their least total risk-to-go is shared
+by layers,
+
+.. math:: V_v = z_v + \max_k \int_0^\infty \min_i k_i(P(Z > x + z_v \mid v))\,dx, \qquad
+          Z = S + V, \quad z_v = \mathrm{ess\,inf}(Z \mid v),
+
+the maximum over the distortions of agents who use a supremum.  An allocation is
+dynamically Pareto optimal exactly if it is individually rational and attains every
+:math:`V_v` (Theorem R of the companion).
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from dynpo_lite.base.records import ReadOnly
+from dynpo_lite.base.types import Array
+from dynpo_lite.base.validate import frozen
+from dynpo_lite.economy.economy import Economy
+from dynpo_lite.economy.solution import Solution
+from dynpo_lite.economy.suprema import saddle_shares
+from dynpo_lite.risk.crossings import equal_shares
+from dynpo_lite.scenarios.nested_risk import descending
+from dynpo_lite.scenarios.tree import Siblings
+from dynpo_lite.sharing.layers import Layer, stack
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class StateDependentSolution(Solution):
+    """Contracts and premia of every node; ``total_risk_to_go`` is computed at once."""
+
+    def __post_init__(self) -> None:
+        _ = self.total_risk_to_go
+
+    @cached_property
+    def _families(self) -> "tuple[_Family, ...]":
+        """The sharing problems of all groups of nodes, from the last time on."""
+        tree, families = self.economy.tree, []
+        total = np.zeros(tree.n_nodes)
+        for t in range(tree.horizon - 1, -1, -1):
+            for siblings in tree.siblings[t]:
+                z = self.economy.aggregate[siblings.children] + total[siblings.children]
+                family = _Family(self.economy, siblings, z)
+                total[siblings.parent] = family.value
+                families.append(family)
+        return tuple(families)
+
+    @cached_property
+    def total_risk_to_go(self) -> Array:
+        total = np.zeros(self.economy.tree.n_nodes)
+        for family in self._families:
+            total[family.siblings.parent] = family.value
+        return frozen(total)
+
+    @property
+    def _noise(self) -> float:
+        # never negative but for rounding
+        return 1e-12 * self.economy.scale
+
+    @cached_property
+    def risk_to_go(self) -> Array:
+        if self.individually_rational:
+            saved = self.surplus_split[:, None] * self.surplus
+            return frozen(self.risk_without_trade - saved)
+        risk = np.zeros_like(self.economy.endowments)
+        for family in self._families:
+            equal = family.sure / self.economy.n_agents
+            risk[:, family.siblings.parent] = family.layer_risks + equal
+        return frozen(risk)
+
+    @cached_property
+    def layer_risk(self) -> Array:
+        risks = np.full(self.economy.endowments.shape, np.nan)
+        for family in self._families:
+            risks[:, family.siblings.parent] = family.layer_risks
+        return frozen(risks)
+
+    @cached_property
+    def allocation(self) -> Array:
+        paid = np.zeros_like(self.economy.endowments)
+        for family in self._families:
+            children, parent = family.siblings.children, family.siblings.parent
+            carried = family.kept + self.premium[:, parent, None]
+            paid[:, children] = carried - self.risk_to_go[:, children]
+        return frozen(paid)
+
+    @cached_property
+    def layers(self) -> Mapping[int, tuple[Layer, ...]]:
+        return _NodeLayers(self._families)
+
+    @cached_property
+    def saddle_weights(self) -> Mapping[int, tuple[Array, ...]]:
+        return ReadOnly(
+            {
+                int(family.siblings.parent[row]): tuple(map(frozen, weights))
+                for family in self._families
+                for row, (_, weights) in family.saddles.items()
+            }
+        )
+
+
+class _Family:
+    """The sharing problem of one group of nodes with equally many children."""
+
+    def __init__(self, economy: Economy, siblings: Siblings, z: Array):
+        self.economy, self.siblings, self._z = economy, siblings, z
+        self.z, self.level = descending(siblings, z)
+        self.width = self.z[:, :-1] - self.z[:, 1:]
+        self.sure = self.z[:, -1]
+        self.saddles: dict[int, tuple[Array, list[Array]]] = {}
+        tails = [self._distorted(i) for i in range(economy.n_agents)]
+        known = [tail for tail in tails if tail is not None]
+        self._tails = known if len(known) == len(tails) else self._solve_saddles()
+        k = self._tails[0]
+        for tail in self._tails[1:]:
+            k = np.minimum(k, tail)
+        self.value = (self.width * k).sum(axis=1) + self.sure
+
+    def _distorted(self, agent: int) -> Array | None:
+        """The agent's distorted tails, (m or 1, b - 1); None with a supremum."""
+        measures = self.economy.measures_at(agent, self.siblings.parent)
+        if any(len(parts) > 1 for parts, _ in measures):
+            return None
+        level = self.level[:, :-1]
+        if len(measures) == 1:
+            return measures[0][0][0].values(level)
+        tails = np.empty(self.width.shape)
+        for (k,), rows in measures:
+            tails[rows] = k.values(level if len(level) == 1 else level[rows])
+        return tails
+
+    def _solve_saddles(self) -> list[Array]:
+        """Return the tails under the worst mixtures, found node by node."""
+        m, n = len(self.z), self.economy.n_agents
+        level = np.broadcast_to(self.level[:, :-1], self.width.shape)
+        parts: list[list] = [[None] * m for _ in range(n)]
+        for i in range(n):
+            for found, rows in self.economy.measures_at(i, self.siblings.parent):
+                for row in np.arange(m)[rows]:
+                    parts[i][row] = found
+        tails = np.empty((n, *self.width.shape))
+        for row in range(m):
+            if all(len(parts[i][row]) == 1 for i in range(n)):
+                tails[:, row] = [parts[i][row][0].values(level[row]) for i in range(n)]
+                continue
+            k = [
+                np.array([d.values(level[row]) for d in parts[i][row]])
+                for i in range(n)
+            ]
+            tails[:, row], shares, weights = saddle_shares(k, self.width[row])
+            self.saddles[row] = shares, weights
+        return list(tails)
+
+    @cached_property
+    def tails(self) -> Array:
+        """All distorted tails, (n_agents, m, b - 1)."""
+        return np.array([np.broadcast_to(k, self.width.shape) for k in self._tails])
+
+    @cached_property
+    def shares(self) -> Array:
+        """Who carries the layer between neighbouring totals, (n_agents, m, b - 1)."""
+        shares = equal_shares(self.tails)
+        for row, (mixed, _) in self.saddles.items():
+            shares[:, row] = mixed
+        return shares
+
+    @cached_property
+    def layer_risks(self) -> Array:
+        """What the layers cost each agent at each parent, (n_agents, m)."""
+        return (self.shares * self.tails * self.width).sum(axis=2)
+
+    @cached_property
+    def kept(self) -> Array:
+        """What the layers leave each agent with at each child, (n_agents, m, b)."""
+        parts = self.shares * self.width
+        sums = np.cumsum(parts[:, :, ::-1], axis=2)[:, :, ::-1]
+        sums = np.concatenate([sums, np.zeros((*sums.shape[:2], 1))], axis=2)
+        order = np.argsort(-self._z, axis=1, kind="stable")
+        kept = np.empty_like(sums)
+        np.put_along_axis(kept, np.broadcast_to(order, sums.shape), sums, axis=2)
+        return kept
+
+    def layers(self, row: int) -> tuple[Layer, ...]:
+        """The layers of one node, as a tuple of Layer."""
+        return stack(self.z[row, ::-1], self.shares[:, row, ::-1].T)
+
+
+class _NodeLayers(Mapping[int, tuple[Layer, ...]]):
+    """Node -> layers, made when asked for."""
+
+    def __init__(self, families: tuple[_Family, ...]):
+        self._where = {
+            int(node): (family, row)
+            for family in families
+            for row, node in enumerate(family.siblings.parent.tolist())
+        }
+
+    def __getitem__(self, node: int) -> tuple[Layer, ...]:
+        family, row = self._where[node]
+        return family.layers(row)
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(sorted(self._where))
+
+    def __len__(self) -> int:
+        return len(self._where)
