@@ -77,6 +77,18 @@ def risk(law, k):
     return values[0] + sum(layers)
 
 
+def risk_of_samples(x, weights, k):
+    """Sum the samples from the largest down, in fractions throughout."""
+    total = sum(map(Fraction, weights))
+    answer, above, before = Fraction(0), Fraction(0), 0
+    for value, weight in sorted(zip(x, weights), reverse=True):
+        above += Fraction(weight) / total
+        now = Fraction(k(above))
+        answer += Fraction(value) * (now - before)
+        before = now
+    return answer
+
+
 def nested_risk(parent, probability, losses, risk_at):
     """Risk-to-go by recursion; ``risk_at(node, law)`` is the one-step measure."""
 

@@ -132,6 +132,23 @@ def laws(draw, min_size=1, max_size=9, low=0):
 
 
 @st.composite
+def long_laws(draw, max_size=700):
+    """Many weighted samples: equal, unequal or wild weights, some 0, ties or none."""
+    n = draw(st.integers(1, max_size))
+    rng = np.random.default_rng(draw(st.integers(0, 2**32)))
+    x = rng.normal(size=n) * 10.0 ** draw(st.integers(-3, 3))
+    if draw(st.booleans()):
+        x = np.round(x, 1)
+    kind = draw(st.sampled_from(["equal", "unequal", "wild"]))
+    spread = {"equal": 0.0, "unequal": 1.0, "wild": 12.0}[kind]
+    weights = rng.lognormal(0, spread, n)
+    if draw(st.booleans()):
+        weights[rng.random(n) < 0.3] = 0.0
+    weights[rng.integers(n)] += 1.0
+    return x, weights / weights.sum()
+
+
+@st.composite
 def pairs_of_losses(draw, max_size=8):
     """Two losses on the same scenarios, and weights or none."""
     n = draw(st.integers(1, max_size))

@@ -12,10 +12,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from oracles import mixture_of_shortfalls
+from scipy import stats
 from strategies import as_measure, distortions, levels, piecewise_linear, refusal
 
 import dynpo_lite as dp
-from dynpo_lite.risk.crossings import linear_crossings
+from dynpo_lite.risk.crossings import crossings, level_grid, linear_crossings
 from dynpo_lite.risk.distortions import as_distortion
 
 TINY = [1e-300, 1e-100, 1e-17, 1e-12, 1e-5, 0.01, 0.3]
@@ -202,6 +203,30 @@ def test_crossings_of_two_mixtures_are_exact(four, first, second):
         assert near <= 1e-13 or agree <= 1e-13
 
 
+def test_an_order_that_changes_twice_between_two_levels():
+    """In one cell of the grid 1.599 s, then 1 - (1 - s)^2, then 1 - 0.5988 (1 - s)."""
+    steep = dp.PiecewiseLinear([0, 0.5, 1], [0, 0.7995, 1])
+    round_ = dp.DualPower(2)
+    flat = dp.PiecewiseLinear([0, 0.1, 1], [0, 1 - 0.5988 * 0.9, 1])
+    agents = [steep, round_, flat]
+    # with t = 1 - s: 1.599 (1 - t) = 1 - t^2 at t = 0.599, 0.5988 t = t^2 at 0.5988
+    exact = [0.401, 0.4012]
+    grid = level_grid(agents)
+    assert not ((grid > exact[0]) & (grid < exact[1])).any()
+    found = crossings(agents)
+    for level in exact:
+        assert np.abs(found - level).min() < 1e-12
+    assert np.count_nonzero((found > 0.39) & (found < 0.41)) == 2
+    # the middle one is the least by far less than the others differ
+    shared = dp.share_layers(stats.uniform(), agents)
+    middle = [layer for layer in shared.layers if layer.shares == (0.0, 1.0, 0.0)]
+    assert any(
+        layer.attachment == pytest.approx(0.5988, rel=1e-12)
+        and layer.exhaustion == pytest.approx(0.599, rel=1e-12)
+        for layer in middle
+    )
+
+
 def test_the_two_measures_of_section_6_2_cross_at_one_nineteenth():
     first = dp.Mixture([dp.Expectation(), dp.ExpectedShortfall(0.9)], [0.2, 0.8])
     second = dp.Mixture([dp.Expectation(), dp.ExpectedShortfall(0.99)], [0.6, 0.4])
@@ -246,9 +271,60 @@ def test_a_callable_sees_one_axis_and_may_write_into_it(function, retention):
     assert s.tolist() == [[0.25, 0.5], [0.75, 1.0]]
 
 
+def spoilt_by_nothing(s):
+    return np.minimum(2 * s, s.max())
+
+
+@pytest.mark.parametrize("retention", ["state-dependent", "deterministic"])
+def test_a_callable_never_sees_an_empty_array(retention):
+    assert as_distortion(spoilt_by_nothing)([]).shape == (0,)
+    agents = [spoilt_by_nothing, dp.ExpectedShortfall(0.75)]
+    assert dp.share_layers([3.0], agents).allocation.tolist() == [[1.5], [1.5]]
+    chain = dp.ScenarioTree([-1, 0, 1], [1, 1, 1])
+    economy = dp.Economy(chain, [[0, 1, 2], [0, 0, 1]], agents)
+    assert dp.solve(economy, retention=retention).total_risk_to_go[0] == 4.0
+
+
 def test_a_callable_may_jump_at_zero():
     k = as_distortion(lambda s: np.where(s > 0, 0.5 + 0.5 * s, 0.0))
     assert k.jump == 0.5
+
+
+class Gini(dp.Distortion):
+    """The mean of the larger of two independent copies, and nothing but values."""
+
+    def values(self, s):
+        return s * (2 - s)
+
+
+def test_a_subclass_needs_its_values_only():
+    x, p = [3.0, 1.0, 2.0], [0.2, 0.5, 0.3]
+    for weights in (None, p):
+        answer = dp.choquet(x, dp.DualPower(2), weights)
+        assert dp.choquet(x, Gini(), weights) == pytest.approx(answer, rel=1e-15)
+    assert dp.choquet(stats.norm(), Gini()) == pytest.approx(1 / math.sqrt(math.pi))
+    assert Gini().complement(0.25) == pytest.approx(0.0625)
+    half = dp.Minimum([Gini(), dp.ExpectedShortfall(0.5)])
+    assert half([0.25, 0.75]).tolist() == [0.4375, 0.9375]
+    assert (Gini().breakpoints, Gini().jump, Gini().noise) == (None, 0.0, 0.0)
+    assert Gini().smooth
+
+
+def test_a_subclass_may_say_where_it_bends():
+    class Bent(dp.Distortion):
+        breakpoints = np.array([0.25])
+
+        def values(self, s):
+            return np.minimum(4 * s, 1)
+
+    x = np.random.default_rng(3).normal(size=1000)
+    assert dp.choquet(x, Bent()) == dp.choquet(x, dp.ExpectedShortfall(0.75))
+    assert Bent().kinks.tolist() == [0.25]
+
+
+def test_the_base_class_has_no_values():
+    with pytest.raises(NotImplementedError):
+        dp.Distortion()(0.5)
 
 
 @settings(max_examples=20)
@@ -451,6 +527,41 @@ def test_polygons_keep_their_own_copy():
     k = dp.PiecewiseLinear(s, [0, 0.8, 1])
     s[1] = 0.9
     assert k.breakpoints.tolist() == [0.5]
+
+
+def test_the_arrays_of_distortions_are_frozen():
+    polygon = dp.PiecewiseLinear([0, 0.5, 1], [0, 0.8, 1])
+    own = np.array([0.5, 0.5])
+    mixture = dp.Mixture(both, own)
+    for array in (polygon.s, polygon.k, mixture.weights):
+        assert not array.flags.writeable
+    own[0] = 0.25
+    assert mixture.weights.tolist() == [0.5, 0.5]
+
+
+def test_parameters_are_kept_as_floats():
+    for value in (
+        dp.ExpectedShortfall(Fraction(1, 2)).level,
+        dp.ProportionalHazard(Fraction(1, 2)).exponent,
+        dp.DualPower(2).power,
+        dp.Wang(1).shift,
+    ):
+        assert type(value) is float
+
+
+def test_the_default_level_is_the_worst_tenth():
+    assert dp.ExpectedShortfall().level == 0.9
+
+
+@pytest.mark.parametrize("level", [0, 1e-17, 5e-17, 1e-300])
+def test_a_level_next_to_zero_is_the_mean(level):
+    k = dp.ExpectedShortfall(level)
+    assert k.breakpoints.tolist() == []
+    assert dp.choquet([1.0, 2.0, 6.0], k) == 3.0
+    assert dp.choquet([1.0, 2.0, 6.0], k, [0.25, 0.25, 0.5]) == 3.75
+    assert dp.choquet(stats.expon(), k) == 1.0
+    shared = dp.share_layers([1.0, 2.0, 6.0], [k, dp.ExpectedShortfall(0.5)])
+    assert shared.value == 3.0
 
 
 def test_steep_polygons_are_concave_up_to_rounding():

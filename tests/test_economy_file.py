@@ -4,6 +4,8 @@ import csv
 import io
 import itertools
 import json
+import re
+import time
 from dataclasses import FrozenInstanceError, replace
 from pathlib import Path
 
@@ -13,11 +15,11 @@ from scipy import stats
 
 import dynpo_lite as dp
 from dynpo_lite.companion.chapters import weather
+from dynpo_lite.companion.files.csv_tables import nodes_csv
 from dynpo_lite.companion.files.economy_file import example_path, load_economy
 from dynpo_lite.companion.files.joint_law import joint_law_economy
 from dynpo_lite.companion.files.solution_files import (
     SOLUTION_FILES,
-    nodes_csv,
     solution_files,
     summarise,
 )
@@ -228,6 +230,7 @@ KINDS = (
     "wang, piecewise_linear, mixture, minimum, supremum"
 )
 ES = '{kind = "expected_shortfall", level = 0.5}'
+DEEP = "economy.toml is nested too deeply: write at most 40 levels"
 BAD_TOML = {
     ('"EUR"', '"EUR'): "economy.toml is no TOML: Illegal character '\\n' (at line 2, "
     "column 16): correct it there",
@@ -288,8 +291,30 @@ BAD_TOML = {
     "is outside [0, 1): choose a confidence level, such as 0.95 for the worst 5 %",
     ("level = 0.5", "level = nan"): "economy.toml, agent 'Bob', measure: level = nan "
     "is outside [0, 1): choose a confidence level, such as 0.95 for the worst 5 %",
-    ("level = 0.5", f"level = {10**400}"): "economy.toml, agent 'Bob', measure: int "
-    "too large to convert to float",
+    ("level = 0.5", f"level = {10**400}"): "economy.toml, agent 2, measure, level = 1"
+    f"{'0' * 55} ... is too large: write a smaller one",
+    ("level = 0.5", f"level = 1{'0' * 5000}"): "economy.toml holds a number of "
+    "thousands of digits: write a shorter one",
+    ("level = 0.5", f"level = 0x{'f' * 5000}"): "economy.toml, agent 2, measure, level "
+    "= (a number of thousands of digits) is too large: write a smaller one",
+    ("level = 0.5", "level = 1"): "economy.toml, agent 'Bob', measure: level = 1 is "
+    "outside [0, 1): use kind = 'worst_case' for level 1",
+    ('"EUR"', "2026-01-31"): "economy.toml, currency = 2026-01-31 is a date: write it "
+    "in quotes",
+    (
+        '"EUR"',
+        '"\\u001B[31m"',
+    ): "economy.toml: currency = '\\x1b[31m' holds a character "
+    "that cannot be shown: leave it out",
+    ('"EUR"', "[" * 900 + "]" * 900): DEEP,
+    ('"EUR"', "[" * 2000 + "]" * 2000): DEEP,
+    ('"EUR"', "[" * 50 + "]" * 50): DEEP,
+    ('"EUR"', '"EUR"\na' + ".a" * 50_000 + "= 1"): DEEP,
+    (ES, "{kind = 'minimum', of = [" * 200 + ES + "]}" * 200): DEEP,
+    ('"EUR"', '["' + "x" * 10**6 + '"]'): f"economy.toml: currency = ['{'x' * 573} ... "
+    f"{'x' * 117}'] is no text: write it in quotes",
+    ("Ann", "=HYPERLINK(1)"): "economy.toml, agent 1: name = '=HYPERLINK(1)' is a "
+    "formula for a spreadsheet: begin with another letter",
     (ES, "{kind = 'piecewise_linear', s = [0, 0.5, 1], k = [0, 0.1, 1]}"): (
         "economy.toml, agent 'Bob', measure: k = [0.0, 0.1, 1.0] is no concave "
         "distortion: let it increase with falling slopes and end in 1"
@@ -378,21 +403,39 @@ BAD_NODES = {
     "beside 'now': give it a parent",
     ("dry-dry,dry,", "dry-dry,dri,"): "nodes.csv, line 5, column parent = 'dri' is no "
     "node: did you mean dry? correct it or add its row",
-    ("dry,now,0.25", "dry,dry-wet,0.25"): "nodes.csv, line 3: node 'dry' is its own "
-    "ancestor ('dry' - 'dry-wet' - 'dry'): give it a parent that leads to the root",
-    ("dry,now,0.25", "dry,dry,0.25"): "nodes.csv, line 3: node 'dry' is its own "
-    "ancestor ('dry' - 'dry'): give it a parent that leads to the root",
+    ("dry,now,0.25", "dry,dry-wet,0.25"): "nodes.csv, line 3, column parent = "
+    "'dry-wet': node 'dry' is its own ancestor: give it a parent that leads to the "
+    "root",
+    ("dry,now,0.25", "dry,dry,0.25"): "nodes.csv, line 3, column parent = 'dry': node "
+    "'dry' is its own ancestor: give it a parent that leads to the root",
     ("now,,1,,", "now,,0.9,,"): "nodes.csv, line 2, column probability = 0.9: the root "
     "has probability 1",
     ("now,,1,,", "now,,,,"): "nodes.csv, line 2, column probability is empty: write a "
     "number such as 12.5",
-    ("dry,now,0.25", "dry,now,0"): "nodes.csv, line 3, column probability = 0 is "
-    "outside (0, 1]: give the probability given the parent, and leave out nodes of "
+    ("dry,now,0.25", "dry,now,0"): "nodes.csv, line 3, column probability = 0.0 is "
+    "outside (0, 1]: give conditional probabilities and leave out children of "
     "probability 0",
-    ("wet-dry,wet,0.4", "wet-dry,wet,0.3"): "nodes.csv: the probabilities of the "
-    "children of 'wet' sum to 0.9: let them sum to 1 (they are conditional)",
-    (NODES, NODES[: NODES.index("wet-dry")]): "nodes.csv, line 4: node 'wet' ends at "
-    "time 1 but the horizon is 2: give it a child, of probability 1 if nothing is open",
+    ("wet-dry,wet,0.4", "wet-dry,wet,0.3"): "nodes.csv, line 4, column probability: "
+    "the children of node 'wet' sum to 0.9: divide them by their sum (they are "
+    "conditional on the parent)",
+    (NODES, NODES[: NODES.index("wet-dry")]): "nodes.csv, line 4, column parent: node "
+    "'wet' ends at stage 1 but the horizon is 2: give it a child (of probability 1) at "
+    "each later stage",
+    ("dry,now,0.25,1,0", "dry,now,0.25,1e308,1e308"): "nodes.csv: the largest loss, "
+    "1e+308, is outside [1e-300, 1e+300]: choose another unit",
+    ("dry,now,0.25,1,0", "dry,now,0.25,1e308,-1e308"): "nodes.csv: the largest loss, "
+    "1e+308, is outside [1e-300, 1e+300]: choose another unit",
+    (NODES, "node,parent,probability,Ann,Bob\na,,1,,\nb,a,1,5e-324,0\n"): "nodes.csv: "
+    "the largest loss, 4.94066e-324, is outside [1e-300, 1e+300]: choose another unit",
+    ("wet-wet,wet,0.6,7,-1", "wet-wet,wet,0.6,\u0667,-1"): "nodes.csv, line 8, column "
+    "Ann = '\u0667' is not a number: write a number such as 12.5",
+    ("wet-wet,wet", "@SUM(1),wet"): "nodes.csv, line 8, column node = '@SUM(1)' is a "
+    "formula for a spreadsheet: begin with another letter",
+    (
+        "wet-wet,wet",
+        "\uff1d1+1,wet",
+    ): "nodes.csv, line 8, column node = '\uff1d1+1' is a "
+    "formula for a spreadsheet: begin with another letter",
     ("wet-wet,wet,0.6,7,-1", "wet-wet,wet,0.6,7,x"): "nodes.csv, line 8, column Bob = "
     "'x' is not a number: write a number such as 12.5",
     ("wet-wet,wet,0.6,7,-1", "wet-wet,wet,0.6,1_0,-1"): "nodes.csv, line 8, column Ann "
@@ -423,7 +466,9 @@ BAD_PATHS = {
     ("p1,2,3,2", "p1,0,3,2"): "paths.csv, line 2, column time = '0' is no time: write "
     "1, 2, ...",
     ("p1,2,3,2", f"p1,{'9' * 5000},3,2"): "paths.csv, line 2, column time = "
-    f"'{'9' * 5000}' is no time: write 1, 2, ...",
+    f"'{'9' * 566} ... {'9' * 121}' is no time: write 1, 2, ...",
+    ("p1,2,3,2", "p1,2,1e308,1e308"): "paths.csv: the largest loss, 1e+308, is outside "
+    "[1e-300, 1e+300]: choose another unit",
     ("p1,2,3,2", "p1,2,3,inf"): "paths.csv, line 2, column Bob = 'inf' is not finite: "
     "write a finite number",
     (PATHS, "path,time,Ann,Bob\n"): "paths.csv holds no path: add rows below line 1",
@@ -444,6 +489,8 @@ def test_bad_paths(files, change):
         ("[2]", "bins = [2] has 1 entries: give one number, or one for each of the 2"),
         ("0", "bins = 0 is too small: choose an integer of at least 1"),
         ("'a'", "bins = 'a' is not an integer: give an integer"),
+        ("[[1], [2, 3]]", "bins = [1] is not an integer: give an integer"),
+        ("[2, 0.5]", "bins = 0.5 is not an integer: give an integer"),
     ],
 )
 def test_bad_bins(files, bins, message):
@@ -465,6 +512,37 @@ def test_files_that_cannot_be_read(tmp_path, files):
     path.write_bytes(b"\xff\xfe")
     with pytest.raises(ValueError, match=r"toml cannot be read \(it is not UTF-8\): "):
         load_economy(path)
+
+
+def test_a_long_cycle_is_found_at_once(files):
+    rows = [f"n{i},n{(i + 1) % 20_000},1,0,0\n" for i in range(20_000)]
+    table = "node,parent,probability,Ann,Bob\nroot,,1,,\n" + "".join(rows)
+    start = time.perf_counter()
+    with pytest.raises(ValueError) as caught:  # noqa: PT011
+        load_economy(files(table=table))
+    assert time.perf_counter() - start < 5  # linear: a twentieth of that
+    assert str(caught.value) == (
+        "nodes.csv, line 3, column parent = 'n1': node 'n0' is its own ancestor: give "
+        "it a parent that leads to the root"
+    )
+
+
+def test_every_error_of_the_tree_is_said_in_words_of_the_file(files):
+    """The rows come in another order than the nodes, so numbers would mislead."""
+    rows = NODES.splitlines()
+    table = "\n".join([rows[0], *reversed(rows[1:])]) + "\n"
+    for old, new, place in (
+        ("wet-dry,wet,0.4", "wet-dry,wet,1.4", "line 3, column probability = 1.4"),
+        ("dry-wet,dry,0.5", "dry-wet,dry,0.6", "line 7, column probability: the chil"),
+        ("now,,1,", "now,,2,", "line 8, column probability = 2.0: the root has"),
+    ):
+        with pytest.raises(ValueError, match=f"^nodes.csv, {re.escape(place)}"):
+            load_economy(files(table=changed(table, old, new)))
+
+
+def test_names_of_numbers_are_no_formulas(files):
+    table = NODES.replace("wet-wet", "-1.5").replace("wet-dry", "+2")
+    assert load_economy(files(table=table)).node_names[-2:] == ("+2", "-1.5")
 
 
 def test_whatever_stands_in_a_cell_is_read_or_refused_in_one_line(files):

@@ -1,5 +1,7 @@
 """Choquet integrals: axioms, exact fractions, laws by quadrature, traps, refusals."""
 
+import ast
+import inspect
 import itertools
 import math
 import tracemalloc
@@ -17,6 +19,7 @@ from strategies import (
     Agent,
     distortions,
     laws,
+    long_laws,
     loss,
     measures,
     pairs_of_losses,
@@ -26,6 +29,9 @@ from strategies import (
 )
 
 import dynpo_lite as dp
+from dynpo_lite.base import validate
+from dynpo_lite.risk import laws as risk_laws
+from dynpo_lite.risk import samples
 
 ES = dp.ExpectedShortfall
 TIGHT = 1e-12  # relative to the largest loss
@@ -142,6 +148,87 @@ def test_a_supremum_is_not_comonotone_additive():
     x, y = np.array([0, 1, 1, 1.0]), np.array([0, 0, 0, 1.0])
     apart = dp.choquet(x, either) + dp.choquet(y, either)
     assert dp.choquet(x + y, either) < apart - 0.04
+
+
+# many weighted samples ------------------------------------------------------------
+
+
+@settings(max_examples=100)
+@given(long_laws(), piecewise_linear)
+def test_many_weighted_samples_equal_exact_fractions(law, agent):
+    x, weights = law
+    answer = float(oracles.risk_of_samples(x, weights, agent.exact))
+    assert dp.choquet(x, agent.measure, weights) == close(answer, x)
+
+
+@settings(max_examples=40)
+@given(long_laws(max_size=300))
+def test_many_weighted_samples_under_smooth_distortions(law):
+    x, weights = law
+    for measure, k in (
+        (dp.ProportionalHazard(0.5), math.sqrt),
+        (dp.DualPower(1.5), lambda s: -math.expm1(1.5 * math.log1p(-s))),
+        (dp.Wang(0.5), wang_by_the_library),
+    ):
+        answer = oracles.risk_of_samples(
+            x, weights, lambda s, k=k: k(float(s)) if 0 < float(s) < 1 else s
+        )
+        assert dp.choquet(x, measure, weights) == close(float(answer), x)
+
+
+@settings(max_examples=40)
+@given(long_laws(), measures, st.floats(-100, 100), st.sampled_from([1e-3, 3.0, 1e4]))
+def test_many_weighted_samples_are_moved_and_scaled(law, measure, c, factor):
+    x, weights = law
+    value = dp.choquet(x, measure, weights)
+    assert dp.choquet(x + c, measure, weights) == close(value + c, x, [c, 1])
+    assert dp.choquet(factor * x, measure, weights) == close(factor * value, factor * x)
+
+
+@settings(max_examples=40)
+@given(long_laws(), distortions, st.integers(0, 2**32))
+def test_many_weighted_samples_comonotone_additivity(law, measure, seed):
+    x, weights = law
+    y = np.round(np.sort(np.random.default_rng(seed).normal(size=len(x))), 1)
+    x = np.sort(x)
+    apart = dp.choquet(x, measure, weights) + dp.choquet(y, measure, weights)
+    assert dp.choquet(x + y, measure, weights) == close(apart, x, y)
+
+
+@settings(max_examples=40)
+@given(long_laws(), measures, st.integers(2, 9))
+def test_averaging_groups_of_weighted_samples_lowers_the_risk(law, measure, groups):
+    """A conditional mean is below in convex order."""
+    x, weights = law
+    group = np.arange(len(x)) % groups
+    mass = np.maximum(np.bincount(group, weights), 1e-300)
+    mean = np.bincount(group, weights * x) / mass
+    lower = dp.choquet(mean[group], measure, weights)
+    assert lower <= dp.choquet(x, measure, weights) + TIGHT * np.abs(x).max()
+
+
+@settings(max_examples=40)
+@given(long_laws(), measures)
+def test_blocks_and_rows_do_not_matter(law, measure):
+    x, weights = law
+    for k in (measure, dp.ProportionalHazard(0.7)):
+        answer = dp.choquet(x, k, weights), dp.choquet(x, k)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(samples, "BLOCK", 50)
+            patch.setattr(samples, "ROW", 4)
+            assert dp.choquet(x, k, weights) == close(answer[0], x)
+            assert dp.choquet(x, k) == close(answer[1], x)
+
+
+def test_only_the_tail_is_sorted():
+    """Samples below the tail do not change the answer; heavy ones there do."""
+    x = np.arange(10_000.0)
+    weights = np.full(10_000, 1e-4)
+    assert samples._largest(x, weights, 0.05).size == 1000 + samples.ROW
+    assert dp.choquet(x, ES(0.95), weights) == pytest.approx(9749.5, rel=1e-13)
+    weights[:5000], weights[5000:] = 1.9e-4, 1e-5  # the upper half weighs 0.05
+    assert samples._largest(x, weights, 0.05) == slice(None)
+    assert dp.choquet(x, ES(0.95), weights) == pytest.approx(7499.5, rel=1e-13)
 
 
 # exact answers --------------------------------------------------------------------
@@ -353,6 +440,41 @@ def test_many_weights_to_twelve_digits():
     equal = np.full(n, 1 / n)
     mean = math.fsum(x.tolist()) / n
     assert dp.choquet(x, dp.Expectation(), equal) == pytest.approx(mean, rel=1e-12)
+    for measure in (ES(0.95), ES(0.25), dp.ProportionalHazard(0.5), dp.DualPower(2)):
+        answer = dp.choquet(x, measure)
+        assert dp.choquet(x, measure, equal) == pytest.approx(answer, rel=1e-12)
+
+
+def test_ten_million_weights_to_twelve_digits():
+    """Tiny weights count too, and the last level is 1."""
+    n = 10_000_000
+    rng = np.random.default_rng(8)
+    x, weights = rng.lognormal(0, 2, n), rng.lognormal(0, 5, n)
+    weights /= weights.sum()
+    value = dp.choquet(x, dp.ProportionalHazard(0.5), weights)
+    order = np.argsort(x)
+    x, weights = x[order], weights[order]
+    tail = np.cumsum(weights[:0:-1], dtype=np.longdouble)[::-1]  # P(X > x[j])
+    layers = np.sqrt(tail.astype(float)) * np.diff(x)
+    assert value == pytest.approx(x[0] + math.fsum(layers.tolist()), rel=1e-12)
+
+
+def test_running_sums_keep_tiny_weights():
+    weights = np.append(np.full(1000, 1e-300), 1.0)
+    assert samples.running_sums(weights)[999] == pytest.approx(1e-297, rel=1e-13, abs=0)
+    for n in (1, 255, 256, 257, 65_536, 65_537, 200_001):
+        sums = samples.running_sums(np.full(n, 0.1))
+        exact = np.arange(1, n + 1) * 0.1
+        assert sums.shape == (n,)
+        assert np.abs(sums / exact - 1).max() < 1e-13  # a plain cumsum: 2e-11
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_polygons_whose_slopes_are_not_their_steps(weighted):
+    weights = np.full(10, 0.1) if weighted else None
+    polygon = dp.PiecewiseLinear([0, 0.2, 1], [0, 0.8, 1])
+    # the two largest carry 0.8, the others 0.2: 0.8 * 8.5 + 0.2 * 3.5
+    assert dp.choquet(range(10), polygon, weights) == pytest.approx(7.5, rel=1e-15)
 
 
 # frozen distributions -------------------------------------------------------------
@@ -526,7 +648,7 @@ def test_laws_whose_gains_have_no_mean_are_refused(law, measure):
 
 
 def test_a_tail_at_the_edge_of_integrability_is_refused():
-    assert refusal(lambda: dp.choquet(stats.halfcauchy(), ES(0.9))) == (
+    assert refusal(lambda: dp.choquet(stats.lomax(1 + 1e-7), ES(0.9))) == (
         "ValueError: x has a tail at the edge of integrability under "
         "ExpectedShortfall(level=0.9): the integral does not converge numerically; "
         "choose a milder measure"
@@ -543,6 +665,229 @@ def test_heavy_tails_that_a_measure_can_bear():
     k = np.minimum(10 * stats.t(1.5).sf(x), 1)
     above = np.sum((k[1:] + k[:-1]) / 2 * np.diff(x))
     assert dp.choquet(stats.t(1.5), ES(0.9)) == pytest.approx(1e-3 + above, rel=1e-6)
+
+
+def beta(a, b):
+    return float(mpmath.beta(a, b))
+
+
+def burr_under_a_hazard(c, d, r):
+    """Integrate ``P(X > x) ** r`` over log x with 30 digits."""
+
+    def over(u):
+        tail = -mpmath.expm1(-d * mpmath.log1p(mpmath.exp(-c * u)))
+        return tail**r * mpmath.exp(u)
+
+    with mpmath.workdps(30):
+        c, d, r = map(mpmath.mpf, (c, d, r))
+        cuts = [-50, -10, -3, 0, 3, 10, 30, 100, 300]
+        return float(mpmath.quad(over, cuts))
+
+
+def shortfall_of_a_fisk(c, tail):
+    """The mean of (1 / s - 1) ** (1 / c) over the levels s below ``tail``."""
+    return float(mpmath.betainc(1 - 1 / c, 1 + 1 / c, 0, tail) / tail)
+
+
+@pytest.mark.parametrize(
+    ("law", "measure", "answer"),
+    [
+        # refused before plain x gave way to its logarithm
+        (stats.lomax(1.01), dp.DualPower(2), 2 / 0.01 - 1 / 1.02),
+        (stats.lomax(1.01), ES(0.9), 101 * 10 ** (1 / 1.01) - 1),
+        (stats.burr12(1.3, 1), ES(0.0), beta(1 - 1 / 1.3, 1 + 1 / 1.3)),
+        (
+            stats.burr12(2, 0.9),
+            dp.ProportionalHazard(0.6),
+            0.54 * beta(0.54 - 1 / 2, 1 + 1 / 2),
+        ),
+        (stats.fisk(1.05), dp.DualPower(2), 2 * beta(2 + 1 / 1.05, 1 - 1 / 1.05)),
+        (stats.fisk(1.05), ES(0.9), shortfall_of_a_fisk(1.05, 0.1)),
+        (
+            stats.burr(2, 1.3),
+            dp.ProportionalHazard(0.7),
+            burr_under_a_hazard(2, 1.3, 0.7),
+        ),
+        # wrong before in the sixth to ninth digit
+        (stats.lomax(1.05), ES(0.9), 21 * 10 ** (1 / 1.05) - 1),
+        (stats.fisk(1.5), ES(0.9), shortfall_of_a_fisk(1.5, 0.1)),
+        (stats.burr(2, 1.3), dp.DualPower(2), 2.6 * beta(2.6 + 1 / 2, 1 - 1 / 2)),
+        (stats.genpareto(0.95), dp.DualPower(2), 2 / 0.05 - 1 / 1.05),
+    ],
+)
+def test_heavy_tails_with_a_known_risk(law, measure, answer):
+    assert dp.choquet(law, measure) == pytest.approx(answer, rel=1e-11)
+
+
+def test_heavy_lower_tails_are_integrated_too():
+    mirrored = dp.choquet(stats.t(1.05), dp.DualPower(2))
+    # E max(X, Y) = E|X - Y| / 2, and the risk of the mirror is the mean of the minimum
+    law = stats.t(1.05)
+    double = dp.choquet(
+        law, dp.Mixture([dp.DualPower(2), dp.Expectation()], [0.5, 0.5])
+    )
+    assert double == pytest.approx(mirrored / 2, rel=1e-10)
+
+
+@pytest.mark.parametrize(
+    ("law", "measure"),
+    [
+        (stats.betaprime(2, 1.1), dp.DualPower(2)),
+        (stats.betaprime(2, 4), dp.ProportionalHazard(0.3)),
+        (stats.f(3, 2.4), ES(0.9)),
+    ],
+)
+def test_a_tail_that_rounding_hides_is_refused(law, measure):
+    """These laws compute P(X > x) as 1 - cdf: 0 beyond, far too early."""
+    with pytest.raises(ValueError, match="is rounded to multiples of"):
+        dp.choquet(law, measure)
+
+
+def test_a_tail_whose_rounding_does_no_harm():
+    # E X = 2 / 1.5 = 4 / 3; half of the integral under 1 - F^2 by the same quadrature
+    law = stats.betaprime(2, 6)
+    twice = dp.Mixture([dp.Expectation(), dp.DualPower(2)], [0.5, 0.5])
+    with mpmath.workdps(30):
+        answer = oracles.law_risk(
+            lambda x: 1 - mpmath.betainc(2, 6, 0, x / (1 + x), regularized=True),
+            lambda s: (s + 1 - (1 - s) ** 2) / 2,
+            0,
+            [mpmath.mpf(1) / 3],
+            None,
+        )
+    assert dp.choquet(law, twice) == pytest.approx(answer, rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    "law",
+    [
+        stats.halfcauchy(),
+        stats.genpareto(1.0),
+        stats.foldcauchy(3),
+        stats.alpha(3.5),
+        stats.kappa3(1.0),
+        stats.landau(),
+        stats.zipf(1.5),
+        stats.make_distribution(stats.halfcauchy)(),
+    ],
+    ids=lambda law: getattr(getattr(law, "dist", law), "name", "newer"),
+)
+@pytest.mark.parametrize(
+    "measure", [dp.Expectation(), ES(0.5), dp.Wang(0.5), dp.DualPower(2), lambda s: s]
+)
+def test_an_infinite_mean_makes_every_risk_infinite(law, measure):
+    if isinstance(measure, dp.Expectation) and law.mean() != math.inf:
+        assert math.isnan(law.mean())  # scipy does not know
+    assert dp.choquet(law, measure) == math.inf
+
+
+NEWER = [
+    (stats.Normal(mu=1.0, sigma=2.0), stats.norm(1, 2)),
+    (stats.Uniform(a=1.0, b=3.0), stats.uniform(1, 2)),
+    (3 * stats.Normal() + 2, stats.norm(2, 3)),
+    (-stats.make_distribution(stats.gumbel_l)(), stats.gumbel_r()),
+    (stats.make_distribution(stats.gamma)(a=2.5), stats.gamma(2.5)),
+    (stats.make_distribution(stats.pareto)(b=3.5), stats.pareto(3.5)),
+    (stats.truncate(stats.Normal(), lb=-1.0, ub=2.0), stats.truncnorm(-1, 2)),
+    (stats.exp(stats.Normal()), stats.lognorm(1.0)),
+    (stats.abs(stats.Normal()), stats.halfnorm()),
+    (stats.make_distribution(stats.poisson)(mu=3.0), stats.poisson(3)),
+    (stats.make_distribution(stats.binom)(n=10, p=0.2), stats.binom(10, 0.2)),
+]
+
+
+@pytest.mark.parametrize(("newer", "older"), NEWER)
+@pytest.mark.parametrize(
+    "measure",
+    [
+        dp.Expectation(),
+        ES(0.9),
+        dp.ProportionalHazard(0.7),
+        dp.Wang(0.5),
+        dp.WorstCase(),
+    ],
+)
+def test_the_newer_kind_of_distributions(newer, older, measure):
+    answer = dp.choquet(older, measure)
+    assert dp.choquet(newer, measure) == pytest.approx(answer, rel=1e-11, abs=1e-12)
+
+
+def test_a_mixture_of_normal_laws():
+    law = stats.Mixture([stats.Normal(), stats.Normal(mu=5.0)], weights=[0.25, 0.75])
+    normal = NormalDist()
+
+    def tail(x):
+        return 0.25 * normal.cdf(-x) + 0.75 * normal.cdf(5 - x)
+
+    x = np.linspace(-12, 17, 200_001)
+    k = np.array([min(2 * tail(v), 1) for v in x.tolist()])
+    answer = x[0] + np.sum((k[1:] + k[:-1]) / 2 * np.diff(x))
+    assert dp.choquet(law, ES(0.5)) == pytest.approx(answer, rel=1e-7)
+    assert dp.choquet(law, dp.Expectation()) == pytest.approx(3.75)
+
+
+def test_sharing_a_law_of_the_newer_kind():
+    agents = [ES(0.9), dp.ProportionalHazard(0.5)]
+    newer = dp.share_layers(stats.exp(stats.Normal()), agents)
+    older = dp.share_layers(stats.lognorm(1.0), agents)
+    assert newer.value == pytest.approx(older.value, rel=1e-11)
+    for one, other in zip(newer.layers, older.layers, strict=True):
+        assert one.attachment == pytest.approx(other.attachment, rel=1e-9)
+        assert one.shares == other.shares
+
+
+@pytest.mark.parametrize(
+    "law", [stats.norm([0, 1]), stats.expon(scale=[2.0]), stats.Normal(mu=[0.0, 1.0])]
+)
+def test_several_laws_at_once_are_refused(law):
+    text = refusal(lambda: dp.choquet(law, ES(0.9)))
+    assert text.startswith("ValueError: x = ")
+    assert text.endswith("holds several laws: give one, whose parameters are numbers")
+
+
+def test_a_class_of_laws_is_no_law():
+    text = (
+        "TypeError: x is not an array of numbers: give real numbers in a regular array"
+    )
+    assert refusal(lambda: dp.choquet(stats.Normal, ES(0.9))) == text
+
+
+class Triangle(stats.rv_continuous):
+    """A law of one's own with the name of another."""
+
+    def _sf(self, x):
+        return (1 - x) ** 2
+
+    def _cdf(self, x):
+        return 1 - (1 - x) ** 2
+
+
+def test_closed_forms_are_for_families_of_scipy():
+    law = Triangle(a=0, b=1, name="uniform")()
+    # sqrt(P(X > x)) = 1 - x
+    assert dp.choquet(law, dp.ProportionalHazard(0.5)) == pytest.approx(0.5, rel=1e-11)
+
+
+@pytest.mark.parametrize(
+    ("law", "answer"),
+    [
+        (stats.lognorm(s=0.5, scale=2), 2 * math.exp(0.5 * 0.75 + 0.125)),
+        (stats.lognorm(0.5, 1, 2), 1 + 2 * math.exp(0.5 * 0.75 + 0.125)),
+        (stats.lognorm(0.5, loc=-1), math.exp(0.5 * 0.75 + 0.125) - 1),
+        (stats.norm(scale=2, loc=3), 4.5),
+        (stats.norm, 0.75),
+    ],
+)
+def test_parameters_by_place_and_by_name(law, answer):
+    assert dp.choquet(law, dp.Wang(0.75)) == pytest.approx(answer, rel=1e-14)
+
+
+def test_nothing_private_of_scipy_is_touched():
+    for module in (risk_laws, samples):
+        tree = ast.parse(inspect.getsource(module))
+        names = {n.attr for n in ast.walk(tree) if isinstance(n, ast.Attribute)}
+        assert names
+        assert {n for n in names if n.startswith("_")} <= {"__module__"}
 
 
 def test_too_many_atoms_are_refused():
@@ -620,6 +965,23 @@ def test_a_callable_with_kinks_is_integrated_or_refused():
         assert value == pytest.approx(dp.choquet(law, known), rel=1e-8)
 
 
+@pytest.mark.parametrize(("law", "tail"), [(stats.norm(), 1 / 3), (stats.norm(), 0.01)])
+def test_unknown_kinks_are_cut_around(law, tail):
+    value = dp.choquet(law, lambda s: np.minimum(s / tail, 1))
+    known = dp.PiecewiseLinear([0, tail, 1], [0, 1, 1])
+    assert value == pytest.approx(dp.choquet(law, known), rel=1e-8)
+
+
+@pytest.mark.parametrize(
+    ("law", "tail"), [(stats.gamma(2.5), 1 / 4), (stats.norm(), 1 / 9)]
+)
+def test_two_attempts_that_differ_are_refused(law, tail):
+    """One of the two ways of cutting meets the kink, the other one does not."""
+    with pytest.raises(ValueError, match="two attempts differ") as caught:
+        dp.choquet(law, lambda s: np.minimum(s / tail, 1))
+    assert "so that its kinks are known" in str(caught.value)
+
+
 def test_a_shortfall_below_the_median():
     # E[X; X > q] / tail, by the density of the truncated normal
     law, tail = stats.truncnorm(-1, 2), 0.75
@@ -640,10 +1002,16 @@ def test_a_table_of_outcomes_need_not_be_frozen():
     [
         (stats.invgauss(1), ES(0.9)),
         (stats.expon(), lambda s: 1 - (1 - s) ** 2),  # 0 for tiny s, by cancellation
+        (stats.norminvgauss(2, 1), ES(0.9)),
     ],
 )
 def test_no_warning_leaks_out(law, measure):
     assert math.isfinite(dp.choquet(law, measure))
+
+
+def test_no_warning_leaks_out_of_a_law_that_scipy_integrates():
+    with pytest.raises(ValueError, match="does not converge"):
+        dp.choquet(stats.genhyperbolic(0.5, 1.5, -0.5), ES(0.9))
 
 
 # refusals -------------------------------------------------------------------------
@@ -726,6 +1094,52 @@ def test_losses_that_are_no_numbers_are_refused(x, measure, weights, text):
     assert (
         refusal(lambda: dp.choquet(x, measure, weights)) == f"TypeError: {text}{cure}"
     )
+
+
+MASKED = "is a masked array: leave out or fill what is masked, as compressed() and "
+NO_NUMBERS = "is not an array of numbers: give real numbers in a regular array"
+masked = np.ma.array([1.0, 2.0], mask=[False, True])
+
+
+@pytest.mark.parametrize(
+    ("x", "text"),
+    [
+        (masked, MASKED + "filled() do"),
+        ([masked, masked], MASKED + "filled() do"),
+        (np.array([1 + 1j, 2]), NO_NUMBERS),
+        ([1j], NO_NUMBERS),
+        (["1", "2"], NO_NUMBERS),
+        (["1", 2], NO_NUMBERS),
+        ([b"1"], NO_NUMBERS),
+        (np.array(["1", 2], dtype=object), NO_NUMBERS),
+        (np.array([b"1", 2], dtype=object), NO_NUMBERS),
+        (np.array(["2026-01-01"], dtype="datetime64[D]"), NO_NUMBERS),
+        (np.array([1], dtype="timedelta64[s]"), NO_NUMBERS),
+        ([10**400], NO_NUMBERS),
+    ],
+)
+def test_masked_complex_and_text_arrays_are_refused(x, text):
+    assert refusal(lambda: dp.choquet(x, half)) == f"TypeError: x {text}"
+
+
+class Column:
+    """What a table hands over: no array, but it can become one."""
+
+    def __array__(self, dtype=None, copy=None):
+        return np.array([1.0, 3.0], dtype=dtype)
+
+
+@pytest.mark.parametrize(
+    "x", [[Fraction(1), Fraction(3)], np.array([1, 3], dtype=object), Column(), (1, 3)]
+)
+def test_numbers_of_many_kinds_will_do(x):
+    assert dp.choquet(x, half) == 3.0
+    assert dp.choquet([1, 3], dp.Expectation(), validate.probabilities("p", [0.5, 0.5]))
+
+
+def test_the_first_negative_probability_is_named():
+    text = "ValueError: p holds -0.25 at position 2: probabilities are at least 0"
+    assert refusal(lambda: validate.probabilities("p", [1, 0.5, -0.25, -0.25])) == text
 
 
 @pytest.mark.parametrize("measure", [0.9, None, "ES", dp.Wang])

@@ -7,8 +7,8 @@ import pytest
 from chapter_runs import execute
 
 import dynpo_lite as dp
+from dynpo_lite.companion.files.csv_tables import nodes_csv
 from dynpo_lite.companion.files.economy_file import example_path, load_economy
-from dynpo_lite.companion.files.solution_files import nodes_csv
 
 OWN = "11_your_own_economy"
 FEW = {"n_paths": 200, "bins": 2}

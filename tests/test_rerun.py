@@ -863,7 +863,7 @@ def test_an_economy_must_be_one(tmp_path, no_kernel):
         ".": "cannot be read (Is a directory): give a text file",
         "binary.toml": "cannot be read (it is not UTF-8)",
         "empty.toml": "empty.toml: title is missing",
-        "half.toml": "nodes.csv: the probabilities of the children of 'a' sum to 0.5",
+        "half.toml": "nodes.csv, line 2, column probability: the children of node 'a'",
     }.items():
         with pytest.raises(ValueError, match=r"^parameter economy_path = ") as caught:
             rerun.run_notebook(

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from dynpo_lite.base.lp import SolverError
 from dynpo_lite.companion import cli, outputs
 from dynpo_lite.companion.cli import main
 from dynpo_lite.companion.files import solution_files as writing
@@ -291,8 +292,8 @@ def test_wrong_usage(capsys, folder, arguments, message):
             "nodes.csv",
             "calm,today,0.2,",
             "calm,today,0.3,",
-            "nodes.csv: the probabilities of the children of 'today' sum to 1.1: let "
-            "them sum to 1 (they are conditional)",
+            "nodes.csv, line 2, column probability: the children of node 'today' sum "
+            "to 1.1: divide them by their sum (they are conditional on the parent)",
         ),
         (
             "nodes.csv",
@@ -377,6 +378,15 @@ def test_the_summary_comes_last(folder, monkeypatch):
     assert main(["solve", "economy.toml", "-o", "out"]) == 0
     assert sorted(moved) == sorted(SOLUTION_FILES)
     assert moved[-1] == "solution.json"
+
+
+def test_a_solver_that_gives_up_leaves_no_trace(capsys, folder, monkeypatch):
+    def stop(*arguments):
+        raise SolverError("the linear programme failed:\ntime limit")
+
+    monkeypatch.setattr(cli, "solution_files", stop)
+    message = refused(capsys, folder, "economy.toml", "-o", "new/out", code=1)
+    assert message == r"the linear programme failed:\ntime limit"
 
 
 def test_an_interrupt_leaves_no_trace(capsys, folder, monkeypatch):

@@ -53,7 +53,9 @@ class Public(SphinxDirective):
         if not inspect.isclass(thing):
             return [f".. autofunction:: {PACKAGE}.{name}", ""]
         kind = "exception" if issubclass(thing, Exception) else "class"
-        options = (":members:", ":special-members: __call__", ":show-inheritance:")
+        options = [":members:", ":special-members: __call__"]
+        if thing.__bases__ != (object,):
+            options.append(":show-inheritance:")
         return [f".. auto{kind}:: {PACKAGE}.{name}", *(f"   {o}" for o in options), ""]
 
 

@@ -1,13 +1,30 @@
 """Checks of arguments; every message names the argument, its value and the cure."""
 
 import math
+from collections.abc import Iterable, Sequence
+from typing import Any, NoReturn, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
+
+from dynpo_lite.base.types import Array
+
+Choice = TypeVar("Choice")
+Entries = TypeVar("Entries", bound=NDArray[Any])
+Shape = Sequence[int | None]
 
 PROBABILITY_TOL = 1e-9  # how far probabilities may be from summing to 1
 
 
-def number(name, value, low=-math.inf, high=math.inf, *, closed="both", cure=None):
+def number(
+    name: str,
+    value: Any,
+    low: float = -math.inf,
+    high: float = math.inf,
+    *,
+    closed: str = "both",
+    cure: str | None = None,
+) -> float:
     """Return ``value`` as a float if it lies between ``low`` and ``high``.
 
     Parameters
@@ -49,7 +66,7 @@ def number(name, value, low=-math.inf, high=math.inf, *, closed="both", cure=Non
     if isinstance(value, (bool, np.bool_, str, bytes)) or not np.isscalar(value):
         raise TypeError(f"{name} = {value!r} is not a number: give a real number")
     try:
-        result = float(value)
+        result = float(value)  # type: ignore[arg-type]
     except (TypeError, ValueError):
         raise TypeError(
             f"{name} = {value!r} is not a number: give a real number"
@@ -63,7 +80,7 @@ def number(name, value, low=-math.inf, high=math.inf, *, closed="both", cure=Non
     return result
 
 
-def integer(name, value, low):
+def integer(name: str, value: Any, low: int) -> int:
     """Return ``value`` as an int of at least ``low``.
 
     Examples
@@ -82,7 +99,7 @@ def integer(name, value, low):
     return int(value)
 
 
-def choice(name, value, allowed):
+def choice(name: str, value: Choice, allowed: Iterable[Choice]) -> Choice:
     """Return ``value`` if it is one of ``allowed``.
 
     Examples
@@ -98,17 +115,60 @@ def choice(name, value, allowed):
     return value
 
 
-def real_array(name, value, shape=None, ndim=None):
+def real_array(
+    name: str, value: Any, shape: Shape | None = None, ndim: int | None = None
+) -> Array:
     """Return ``value`` as a float array without checking its entries.
 
-    ``shape`` may hold None for a free length; ``ndim`` asks for a number of axes.
+    Parameters
+    ----------
+    name : str
+        Name of the argument, used in the message.
+    value : array_like
+        Numbers, also as objects; no text, no complex numbers, nothing masked.
+    shape : sequence of int or None, optional
+        What the shape must be; None stands for any length.
+    ndim : int, optional
+        How many axes there must be.
+
+    Returns
+    -------
+    ndarray
+
+    Raises
+    ------
+    TypeError
+        If the entries are no real numbers.
+    ValueError
+        If the array is empty or has another shape.
+
+    Examples
+    --------
+    >>> real_array("losses", [1, 2], ndim=1)
+    array([1., 2.])
+    >>> real_array("losses", ["1", "2"])
+    Traceback (most recent call last):
+    ...
+    TypeError: losses is not an array of numbers: give real numbers in a regular array
     """
     try:
-        array = np.asarray(value, dtype=float)
-    except (TypeError, ValueError):
+        array = np.asarray(value)
+        text = array.dtype == object and any(
+            isinstance(entry, (str, bytes)) for entry in array.flat
+        )
+        if text or array.dtype.kind not in "biufO":
+            raise TypeError
+        array = array.astype(float, copy=False)
+    except (TypeError, ValueError, OverflowError):
         raise TypeError(
             f"{name} is not an array of numbers: give real numbers in a regular array"
         ) from None
+    rows = value if isinstance(value, (list, tuple)) and array.ndim > 1 else ()
+    if any(map(np.ma.isMaskedArray, (value, *rows))):
+        raise TypeError(
+            f"{name} is a masked array: leave out or fill what is masked, as "
+            "compressed() and filled() do"
+        )
     want = len(shape) if shape is not None else ndim
     fits = (want is None or array.ndim == want) and (
         shape is None
@@ -126,7 +186,9 @@ def real_array(name, value, shape=None, ndim=None):
     return array
 
 
-def finite_array(name, value, shape=None, ndim=None):
+def finite_array(
+    name: str, value: Any, shape: Shape | None = None, ndim: int | None = None
+) -> Array:
     """Return ``value`` as a float array of finite numbers.
 
     Examples
@@ -142,7 +204,7 @@ def finite_array(name, value, shape=None, ndim=None):
     return array
 
 
-def raise_not_finite(name, array):
+def raise_not_finite(name: str, array: Array) -> NoReturn:
     """Raise the error that names the first entry of ``array`` that is not finite."""
     where = np.argwhere(~np.isfinite(array))[0]
     position = int(where[0]) if len(where) == 1 else tuple(int(i) for i in where)
@@ -152,7 +214,7 @@ def raise_not_finite(name, array):
     )
 
 
-def probabilities(name, value, size=None):
+def probabilities(name: str, value: Any, size: int | None = None) -> Array:
     """Return probabilities: non-negative, summing to 1 up to 1e-9, renormalised.
 
     Examples
@@ -163,7 +225,7 @@ def probabilities(name, value, size=None):
     ValueError: weights sum to 1.1: divide them by their sum
     """
     array = finite_array(name, value, shape=(size,))
-    if (array < 0).any():
+    if array.min() < 0:
         i = int(np.argmax(array < 0))
         raise ValueError(
             f"{name} holds {array[i]} at position {i}: probabilities are at least 0"
@@ -174,7 +236,7 @@ def probabilities(name, value, size=None):
     return array / total
 
 
-def frozen(array):
+def frozen(array: Entries) -> Entries:
     """Return the array, no longer writeable."""
     array.setflags(write=False)
     return array

@@ -1,9 +1,10 @@
 """The command line: ``dynpo list``, ``dynpo params``, ``dynpo run``, ``dynpo solve``.
 
-Exit codes: 0 done; 1 the notebook failed, or the economy has no solution of the form
-asked for; 2 the user asked for something that is not there or not allowed, said in one
-line, with no kernel started and nothing written; 128 and the number of the signal when
-stopped by one, as 130 after Ctrl-C, 143 after kill, 141 when nobody reads the answer.
+Exit codes: 0 done; 1 the notebook failed, the economy has no solution of the form asked
+for, or the solver or the disk gave up; 2 the user asked for something that is not there
+or not allowed, said in one line, with no kernel started and nothing written; 128 and
+the number of the signal when stopped by one: 130 after Ctrl-C, 143 after kill, 141 when
+nobody reads the answer.
 """
 
 import argparse
@@ -18,6 +19,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from dynpo_lite import Infeasible
+from dynpo_lite.base.lp import SolverError
 from dynpo_lite.companion.chapters.tables import Table
 from dynpo_lite.companion.files.economy_file import (
     EXAMPLES,
@@ -29,6 +31,7 @@ from dynpo_lite.companion.files.solution_files import SOLUTION_FILES, solution_f
 from dynpo_lite.companion.outputs import (
     WriteFailed,
     create_folder,
+    one_line,
     refuse_folders,
     remove_empty,
     unwritable,
@@ -91,7 +94,7 @@ def main(argv: list[str] | None = None) -> int:
             return code
     except ValueError as error:
         return _say(error, 2)
-    except (NotebookFailed, WriteFailed) as error:
+    except (NotebookFailed, SolverError, WriteFailed) as error:
         return _say(error, 1)
     except KeyboardInterrupt as stop:
         return _say("interrupted: nothing was written", getattr(stop, "code", 130))
@@ -108,14 +111,7 @@ def _leave_stdout(code: int) -> int:
 
 
 def _say(message: object, code: int) -> int:
-    """Print one line to stderr, printable and no longer than a screen."""
-    line = "".join(
-        c if c.isprintable() else c.encode("unicode_escape").decode()
-        for c in str(message)
-    )
-    if len(line) > 1500:
-        line = f"{line[:1200]} ... {line[-200:]}"
-    print(f"dynpo: {line}", file=sys.stderr)
+    print(f"dynpo: {one_line(message)}", file=sys.stderr)
     return code
 
 
@@ -367,7 +363,7 @@ def parse_assignments(
     ValueError: -p 'mean' is no assignment: write -p NAME=VALUE, such as -p mean=200.0
     """
     known = {parameter.name: parameter for parameter in declared}
-    values = {}
+    values: dict[str, Any] = {}
     for assignment in assignments:
         name, sign, text = assignment.partition("=")
         if not sign:

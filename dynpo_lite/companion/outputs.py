@@ -137,3 +137,18 @@ def shown(value: object, limit: int = 60) -> str:
     except ValueError:  # of Python, which writes no more than 4300 digits
         text = "(a number of thousands of digits)"
     return text if len(text) <= limit else text[: limit - 4] + " ..."
+
+
+def one_line(message: object) -> str:
+    """Return a message as one printable line, the middle of a very long one left out.
+
+    Examples
+    --------
+    >>> one_line(f"no {chr(9)} tab, no {chr(10)} line")
+    'no \\\\t tab, no \\\\n line'
+    """
+    line = "".join(
+        c if c.isprintable() else c.encode("unicode_escape").decode()
+        for c in str(message)
+    )
+    return line if len(line) <= 800 else f"{line[:600]} ... {line[-150:]}"

@@ -199,13 +199,11 @@ class _Contracts:
         nodes = [self.economy.tree.nodes(t) for t in times]
         total = self.economy.aggregate + self.alone.sum(axis=0)
         alone = [np.argsort(total[own], kind="stable") for own in nodes]
-        tried = [self.orders, dict(zip(times, alone, strict=True))]
+        tried: list[dict] = [self.orders, dict(zip(times, alone, strict=True))]
         exhaustive = prod(factorial(len(own)) for own in nodes) <= MAX_ORDERS
         if exhaustive:
-            every = product(*(permutations(range(len(own))) for own in nodes))
-            tried += [
-                dict(zip(times, map(np.array, all_), strict=True)) for all_ in every
-            ]
+            for every in product(*(permutations(range(len(own))) for own in nodes)):
+                tried.append(dict(zip(times, map(np.array, every), strict=True)))
         return tried, exhaustive
 
     def _keep_together(self, first: int, retentions: Sequence[Array]) -> bool:

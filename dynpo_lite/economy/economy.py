@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 
 from dynpo_lite.base import validate
 from dynpo_lite.base.reading import LAWS
-from dynpo_lite.base.types import Array, Integers
+from dynpo_lite.base.types import Array, Integers, Kept
 from dynpo_lite.risk.distortions import Distortion
 from dynpo_lite.scenarios.nested_risk import (
     NodeMeasures,
@@ -66,8 +66,8 @@ class Economy:
     """
 
     tree: ScenarioTree
-    endowments: Array
-    agents: tuple[Any, ...]
+    endowments: Kept
+    agents: Kept
     _measures: tuple[NodeMeasures, ...] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from dynpo_lite.base import validate
-from dynpo_lite.base.types import Array
+from dynpo_lite.base.types import Array, Kept
 
 
 class Distortion:
@@ -346,8 +346,8 @@ class Wang(Distortion):
     def _shifted(s: ArrayLike, shift: float) -> Array:
         from scipy.special import ndtr, ndtri  # a third of the package's import time
 
-        z: Array = ndtr(ndtri(s) + shift)
-        return z
+        values: Array = ndtr(ndtri(s) + shift)
+        return values
 
 
 @dataclass(frozen=True, eq=False)
@@ -374,8 +374,8 @@ class PiecewiseLinear(Distortion):
     (0.41, [0.1])
     """
 
-    s: Array
-    k: Array
+    s: Kept
+    k: Kept
 
     def __post_init__(self) -> None:
         s = validate.finite_array("s", self.s, ndim=1)
@@ -420,7 +420,7 @@ class PiecewiseLinear(Distortion):
 class Combination(Distortion):
     """Base class of what is made of several distortions."""
 
-    distortions: tuple[Distortion, ...]
+    distortions: Kept
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "distortions", as_distortions(self.distortions))
@@ -474,7 +474,7 @@ class Mixture(Combination):
     0.41
     """
 
-    weights: Array
+    weights: Kept
 
     def __post_init__(self) -> None:
         super().__post_init__()

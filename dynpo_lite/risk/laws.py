@@ -65,8 +65,11 @@ class Law:
     @property
     def is_discrete(self) -> bool:
         """Whether there is an atom at the median."""
-        pmf = getattr(self.source, "pmf", None)
-        return pmf is not None and float(pmf(self.ppf(0.5))) > 0
+        if not (hasattr(self.source, "pmf") and hasattr(self.source, "pdf")):
+            return hasattr(self.source, "pmf")
+        # laws of the newer kind have both; an atom has an infinite density
+        at = self.ppf(0.5)
+        return bool(np.isinf(self.source.pdf(at)) and self.source.pmf(at) > 0)
 
     @property
     def is_of_scipy(self) -> bool:

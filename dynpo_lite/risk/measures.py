@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from dynpo_lite.base import validate
+from dynpo_lite.base.types import Kept
 from dynpo_lite.risk.distortions import (
     Distortion,
     DistortionLike,
@@ -52,7 +53,7 @@ class Supremum:
     4.0
     """
 
-    distortions: tuple[Distortion, ...]
+    distortions: Kept
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "distortions", as_distortions(self.distortions))

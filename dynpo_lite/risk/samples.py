@@ -126,7 +126,7 @@ def survival_levels(x: Array, weights: Array) -> tuple[Integers, Array]:
     Samples of weight 0 are left out; the weights sum to 1.
     """
     order = np.argsort(x)[::-1]
-    if not weights.all():
+    if weights.min() == 0:
         order = order[weights[order] > 0]
     level = np.minimum(running_sums(weights[order]), 1.0)
     level[-1] = 1.0
@@ -139,7 +139,7 @@ def _weighted(x: Array, k: Distortion, weights: Array) -> float:
     Where ``k`` ends in a straight line of slope ``b``, it is ``b`` times the mean and
     a rest that only the samples above that line's start need be sorted for.
     """
-    if not weights.all():
+    if weights.min() == 0:
         x, weights = x[weights > 0], weights[weights > 0]
     n, slope, total = len(x), 0.0, 0.0
     if k.breakpoints is not None:
@@ -152,25 +152,27 @@ def _weighted(x: Array, k: Distortion, weights: Array) -> float:
         places = _largest(x, weights, start)
         x, weights = x[places], weights[places]
     order = np.argsort(x)[::-1]
-    above, last = 0.0, 0.0
+    above = 0.0
     for begin, end in _blocks(len(x)):
         here = order[begin:end]
-        level = np.minimum(above + running_sums(weights.take(here)), 1.0)
+        level = np.append(above, running_sums(weights.take(here)))
+        level[1:] += above
+        np.minimum(level, 1.0, out=level)
         above = level[-1]
         if end == n:
             level[-1] = 1.0
-        values = k.values(level) - slope * level
-        total += _sum_of_products(np.diff(values, prepend=last), x.take(here))
-        last = values[-1]
+        values = k.values(level)
+        if slope:
+            values -= slope * level
+        total += _sum_of_products(np.diff(values), x.take(here))
     return total
 
 
-def _largest(x: Array, weights: Array, mass: float) -> Integers:
+def _largest(x: Array, weights: Array, mass: float) -> Integers | slice:
     """Return the places of largest samples that weigh more than ``mass``, or of all."""
-    n, count = len(x), int(1.1 * mass * len(x)) + ROW
-    while count < n // 2:
+    n, count = len(x), int(2 * mass * len(x)) + ROW
+    if count < n // 2:
         places = np.argpartition(x, n - count)[n - count :]
         if weights[places].sum() > mass:
             return places
-        count *= 4
-    return np.arange(n)
+    return slice(None)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from dynpo_lite.base import validate
-from dynpo_lite.base.types import Array, Integers
+from dynpo_lite.base.types import Array, Integers, Kept
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,8 +71,8 @@ class ScenarioTree:
     [1.0, 0.5, 0.5, 0.125, 0.375, 0.5]
     """
 
-    parent: Integers
-    probability: Array
+    parent: Kept
+    probability: Kept
     stage: Integers = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -148,7 +148,8 @@ class ScenarioTree:
             probability = self.probability[children]
             equal = bool((np.abs(probability * size - 1) <= 1e-14).all())
             arrays = self.parent[children[:, 0]], children, probability
-            yield Siblings(*map(validate.frozen, arrays), equal)
+            parent, children, probability = map(validate.frozen, arrays)
+            yield Siblings(parent, children, probability, equal)
 
 
 def _integers(parent: ArrayLike) -> Integers:

@@ -119,12 +119,13 @@ class Assessment:
     def _in_regime(self, regime: Regime, s1: Array, layers: Layers | None) -> Array:
         if layers is None:
             return s1 * (1 + log_tail(min(regime.levels)))
-        return sum(
+        parts = (
             share * self._shortfall(level, layer, s1)
             for layer in layers
             for share, level in zip(layer.shares, regime.levels, strict=True)
             if share
         )
+        return np.asarray(sum(parts))
 
     def _shortfall(self, level: float, layer: Layer, s1: Array) -> Array:
         """Expected Shortfall of the part of S2 in a layer: one number, or given S1."""

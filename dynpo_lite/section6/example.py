@@ -172,7 +172,8 @@ class TwoPeriodExample:
         layers = self._marginal_layers if marginal else self._conditional_layers
         if attachment is None:
             return layers
-        if not (np.isscalar(attachment) and attachment == np.inf):
+        infinite = np.isscalar(attachment) and attachment == np.inf
+        if not infinite:
             attachment = validate.number("attachment", attachment, 0)
         return contracts.moved(layers, attachment)
 

@@ -135,7 +135,7 @@ def share_layers(
     (2.25, [[0.0, 0.0, 0.0, 0.0], [0.0, 1.0, 2.0, 6.0]])
     """
     agents = _agents(measures)
-    value = choquet(x, Minimum(tuple(agents)), weights)
+    value = choquet(x, Minimum(agents), weights)
     n = len(agents)
     law = as_law(x)
     if law is not None:
@@ -301,7 +301,7 @@ def level_bands(distortions: Sequence[Distortion]) -> tuple[Array, Array]:
     >>> edges.tolist(), shares.tolist()  # 2 s meets (s + 1) / 2 at 1/3
     ([1.0, 0.3333333333333333, 0.0], [[0.0, 1.0], [1.0, 0.0]])
     """
-    inner = Minimum(tuple(distortions)).kinks
+    inner = Minimum(distortions).kinks
     edges = np.hstack([1.0, inner[::-1], 0.0])
     inside = (edges[:-1] + edges[1:]) / 2
     if any(k.breakpoints is None for k in distortions):

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from dynpo_lite.base import validate
 from dynpo_lite.base.lp import InfeasibleProgramme, solve_lp
-from dynpo_lite.base.types import Array
+from dynpo_lite.base.types import Array, Kept
 
 SMALL = 200  # sizes up to which importing POT costs more than it saves
 TOL = 1e-9  # of the scale of the losses
@@ -210,9 +210,9 @@ class Polyhedral:
     (3.0, 0.0, inf)
     """
 
-    vertices: Array
-    offsets: Array
-    weights: Array = None  # type: ignore[assignment]
+    vertices: Kept
+    offsets: Kept
+    weights: Kept = None
 
     def __post_init__(self) -> None:
         vertices = validate.finite_array("vertices", self.vertices, ndim=3)

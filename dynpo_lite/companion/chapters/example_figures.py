@@ -142,7 +142,7 @@ def retention_time1(example, n_points=200):
     s1, to_go = [], []
     for j, regime in enumerate(example.regimes):
         low, high = example.losses.s1_quantile([regime.low, regime.high])
-        high = max(min(high, top), 1.01 * low)
+        high = min(high, max(top, 1.01 * low))
         # the lower end belongs to the regime before; nan breaks the line
         s1.append(np.append(np.linspace(low, high, n_points + 1)[1:], np.nan))
         to_go.append(np.repeat(risk[:, j : j + 1], n_points + 1, axis=1))

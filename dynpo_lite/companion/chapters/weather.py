@@ -21,7 +21,7 @@ import numpy as np
 
 from dynpo_lite import tree_from_paths
 from dynpo_lite.base import validate
-from dynpo_lite.companion.files.solution_files import nodes_csv as nodes_csv_of
+from dynpo_lite.companion.files.csv_tables import nodes_csv as nodes_csv_of
 
 NAMES = ("Coast", "Hills", "Plain")
 EXPOSURE = np.array([120.0, 60.0, 80.0])  # EUR million a year

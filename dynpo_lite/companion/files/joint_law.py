@@ -1,6 +1,8 @@
 """The two-period example with a joint law of your own."""
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -11,29 +13,28 @@ from dynpo_lite import (
     ScenarioTree,
 )
 from dynpo_lite.base import validate
-from dynpo_lite.companion.files.economy_file import (
-    ROUNDING,
-    EconomyFile,
-    mass_below,
-    numbered,
-    read_csv,
-    read_number,
-)
+from dynpo_lite.base.reading import reading
+from dynpo_lite.companion.files.csv_tables import numbered, read_csv, read_number
+from dynpo_lite.companion.files.economy_file import EconomyFile
+from dynpo_lite.companion.files.preferences import ROUNDING, mass_below
 from dynpo_lite.risk.laws import as_law
+
+# number, probability and mean loss; probabilities and mean losses of its children
+Bin = tuple[int, float, float, np.ndarray, np.ndarray]
 
 
 def joint_law_economy(
-    s1,
-    s2_given_s1=None,
-    n1=12,
-    n2=24,
-    thresholds=(0.2, 0.6),
-    levels=(0.9, 0.99),
-    levels_time0=(0.9, 0.0),
-    w1=0.5,
-    law="marginal",
-    currency="units of loss",
-):
+    s1: Any,
+    s2_given_s1: Callable[[float], Any] | None = None,
+    n1: int = 12,
+    n2: int = 24,
+    thresholds: Sequence[float] = (0.2, 0.6),
+    levels: Sequence[float] = (0.9, 0.99),
+    levels_time0: Sequence[float] = (0.9, 0.0),
+    w1: float = 0.5,
+    law: str = "marginal",
+    currency: str = "units of loss",
+) -> EconomyFile:
     r"""Return the two-period example with a joint law of one's own.
 
     Two agents are endowed with the parts ``w1`` and ``1 - w1`` of the losses ``S1`` and
@@ -97,7 +98,7 @@ def joint_law_economy(
     )
     thresholds = [validate.number("thresholds", p, 0, 1) for p in thresholds]
     w1 = validate.number("w1", w1, 0, 1)
-    validate.choice("law", law, ("conditional", "marginal"))
+    law, retention = reading(law)
     edges1, edges2 = _edges(n1, thresholds), _edges(n2)
     if isinstance(s1, (str, Path)):
         if s2_given_s1 is not None:
@@ -112,7 +113,8 @@ def joint_law_economy(
         bins = _bins_of_law(s1, s2_given_s1, edges1, edges2)
     tree, losses = _two_period_tree(bins)
     low = edges1[[j for j, *_ in bins]]
-    agents = [_alarmed(low, *what) for what in zip(thresholds, levels, levels_time0)]
+    regimes = zip(thresholds, levels, levels_time0)
+    agents = tuple(_alarmed(low, *what) for what in regimes)
     return EconomyFile(
         title="The two-period example with a joint law of one's own",
         currency=currency,
@@ -120,24 +122,26 @@ def joint_law_economy(
         node_names=tuple(numbered(tree)),
         economy=Economy(tree, np.outer([w1, 1 - w1], losses), agents),
         law=law,
-        retention="deterministic" if law == "marginal" else "state-dependent",
+        retention=retention,
     )
 
 
-def _edges(n, more=()):
+def _edges(n: int, more: Sequence[float] = ()) -> np.ndarray:
     """Return the levels between bins, from 0 to 1, finer towards large losses."""
     edges = 1 - (1 - np.arange(n + 1) / n) ** 2
     return np.unique(np.round(np.hstack([edges, more]), 12))
 
 
-def _alarmed(low, threshold, level, level_time0):
+def _alarmed(
+    low: np.ndarray, threshold: float, level: float, level_time0: float
+) -> list:
     """Return one agent's measures: at the root, then at each bin of S1."""
     mild, alarmed = Expectation(), ExpectedShortfall(level)
     above = low >= threshold - ROUNDING
     return [ExpectedShortfall(level_time0), *(alarmed if a else mild for a in above)]
 
 
-def _two_period_tree(bins):
+def _two_period_tree(bins: list[Bin]) -> tuple[ScenarioTree, np.ndarray]:
     """Return the tree of bins ``(j, p1, x1, p2, x2)`` and the losses at its nodes."""
     _, p1, x1, p2, x2 = zip(*bins, strict=True)
     sizes = [len(p) for p in p2]
@@ -147,7 +151,9 @@ def _two_period_tree(bins):
     return ScenarioTree(parent, np.hstack([1, p1, *p2])), np.hstack([0, x1, *x2])
 
 
-def _bins_of_law(s1, s2_given_s1, edges1, edges2):
+def _bins_of_law(
+    s1: Any, s2_given_s1: Callable, edges1: np.ndarray, edges2: np.ndarray
+) -> list[Bin]:
     x1 = _bin_means("s1", s1, edges1)
     p2 = np.diff(edges2)
     return [
@@ -156,7 +162,7 @@ def _bins_of_law(s1, s2_given_s1, edges1, edges2):
     ]
 
 
-def _bin_means(name, law, edges):
+def _bin_means(name: str, law: Any, edges: np.ndarray) -> np.ndarray:
     """Return the mean of a law between its quantiles at neighbouring levels."""
     from scipy.integrate import tanhsinh
 
@@ -174,7 +180,7 @@ def _bin_means(name, law, edges):
     return mass.integral / np.diff(edges)
 
 
-def _read_samples(file):
+def _read_samples(file: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     if not file.is_file():
         raise ValueError(f"{file} does not exist: give a CSV with the columns s1,s2")
     columns = ("s1", "s2", "weight")
@@ -199,7 +205,13 @@ def _read_samples(file):
     return s1[kept], s2[kept], weights[kept] / weights.sum()
 
 
-def _bins_of_samples(s1, s2, weights, edges1, edges2):
+def _bins_of_samples(
+    s1: np.ndarray,
+    s2: np.ndarray,
+    weights: np.ndarray,
+    edges1: np.ndarray,
+    edges2: np.ndarray,
+) -> list[Bin]:
     """Bin samples; those with the same loss stay together."""
     bins, bin1 = [], _bin_numbers(s1, weights, edges1)
     for j in np.unique(bin1):
@@ -212,6 +224,6 @@ def _bins_of_samples(s1, s2, weights, edges1, edges2):
     return bins
 
 
-def _bin_numbers(x, weights, edges):
+def _bin_numbers(x: np.ndarray, weights: np.ndarray, edges: np.ndarray) -> np.ndarray:
     inner = edges[1:-1] - ROUNDING
     return np.searchsorted(inner, mass_below(x, weights), side="right")

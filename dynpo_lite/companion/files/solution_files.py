@@ -3,16 +3,17 @@
 Numbers are written with 12 significant digits.
 """
 
-import csv
-import io
 import platform
 from dataclasses import fields
 from importlib.metadata import version
+from typing import Any
 
 import numpy as np
 
-from dynpo_lite import check_allocation, myopic_optimum
-from dynpo_lite.companion.files.economy_file import NODE_COLUMNS, ROUNDING
+from dynpo_lite import Solution, check_allocation, myopic_optimum
+from dynpo_lite.companion.files.csv_tables import write_csv
+from dynpo_lite.companion.files.economy_file import EconomyFile
+from dynpo_lite.companion.files.preferences import ROUNDING
 from dynpo_lite.companion.outputs import strict_json
 
 VERSIONS = ("dynpo-lite", "numpy", "scipy")
@@ -20,44 +21,15 @@ TABLES = ("allocation.csv", "risks.csv", "layers.csv", "totals.csv")
 SOLUTION_FILES = (*TABLES, "solution.json")
 
 
-def nodes_csv(names, node_names, tree, endowments):
-    """Return the CSV of nodes of an economy, as :func:`load_economy` reads it.
-
-    Parameters
-    ----------
-    names : sequence of str
-        The agents'.
-    node_names : sequence of str
-    tree : ScenarioTree
-    endowments : array_like of shape (n_agents, n_nodes)
-
-    Returns
-    -------
-    str
-
-    Examples
-    --------
-    >>> from dynpo_lite import ScenarioTree
-    >>> tree = ScenarioTree([-1, 0, 0], [1, 0.5, 0.5])
-    >>> text = nodes_csv(["A", "B"], ["now", "dry", "wet"], tree, [[0, 1, 2]] * 2)
-    >>> text.splitlines()
-    ['node,parent,probability,A,B', 'now,,1,,', 'dry,now,0.5,1,1', 'wet,now,0.5,2,2']
-    """
-    rows = [[node_names[0], "", 1.0, *[""] * len(names)]]
-    for v in range(1, tree.n_nodes):
-        parent = node_names[tree.parent[v]]
-        losses = np.asarray(endowments)[:, v]
-        rows.append([node_names[v], parent, tree.probability[v], *losses])
-    return _csv([*NODE_COLUMNS, *names], rows)
-
-
-def solution_files(file, solution, certify=True):
+def solution_files(
+    file: EconomyFile, solution: Solution, certify: bool = True
+) -> dict[str, str]:
     """Return all that ``dynpo solve`` writes, as texts.
 
     Parameters
     ----------
     file : EconomyFile
-    solution : Solution or DeterministicSolution
+    solution : Solution
         What ``file.solve()`` returned.
     certify : bool
         Whether ``solution.json`` holds what ``check_allocation`` finds.
@@ -83,7 +55,9 @@ def solution_files(file, solution, certify=True):
     return dict(zip(SOLUTION_FILES, [*texts, strict_json(summary)], strict=True))
 
 
-def summarise(file, solution, certify=True):
+def summarise(
+    file: EconomyFile, solution: Solution, certify: bool = True
+) -> dict[str, Any]:
     """Return what ``solution.json`` holds; parameters as :func:`solution_files`.
 
     Returns
@@ -130,7 +104,7 @@ def summarise(file, solution, certify=True):
     }
 
 
-def _certificate(file, solution):
+def _certificate(file: EconomyFile, solution: Solution) -> dict[str, Any]:
     """Return the independent check of the allocation, nodes and agents named."""
     try:
         report = check_allocation(file.economy, solution.allocation, file.law)
@@ -159,22 +133,22 @@ def _certificate(file, solution):
     return found | {"available": True}
 
 
-def _node_cells(file, v):
+def _node_cells(file: EconomyFile, v: int) -> list:
     tree, names = file.economy.tree, file.node_names
     return [names[v], names[tree.parent[v]] if v else "", int(tree.stage[v])]
 
 
-def _allocation_csv(file, solution):
+def _allocation_csv(file: EconomyFile, solution: Solution) -> str:
     tree = file.economy.tree
     paid = _clean(solution.allocation, file.economy.scale)
     rows = [
         [*_node_cells(file, v), tree.probability[v], *paid[:, v]]
         for v in range(tree.n_nodes)
     ]
-    return _csv(["node", "parent", "stage", "probability", *file.names], rows)
+    return write_csv(["node", "parent", "stage", "probability", *file.names], rows)
 
 
-def _totals_csv(file, solution):
+def _totals_csv(file: EconomyFile, solution: Solution) -> str:
     economy = file.economy
     alone = economy.risk_without_trade(file.law).sum(axis=0)
     columns = economy.aggregate, alone, solution.total_risk_to_go, solution.surplus
@@ -185,15 +159,15 @@ def _totals_csv(file, solution):
     ]
     header = ["node", "parent", "stage", "unconditional_probability", "aggregate_loss"]
     header += ["total_risk_without_trade", "total_risk_with_trade", "surplus"]
-    return _csv(header, rows)
+    return write_csv(header, rows)
 
 
-def _risks_csv(file, solution):
+def _risks_csv(file: EconomyFile, solution: Solution) -> str:
     economy = file.economy
     inner = range(economy.tree.first[economy.tree.horizon])
     columns = (
         *(economy.risk_without_trade(file.law), solution.risk_to_go),
-        _premium(file, solution),
+        solution.premium,
         *np.moveaxis(solution.risk_interval, 2, 0),
         *np.moveaxis(solution.premium_interval, 2, 0),
     )
@@ -205,19 +179,10 @@ def _risks_csv(file, solution):
     ]
     header = ["node", "agent", "risk_without_trade", "risk_with_trade", "premium"]
     header += ["risk_low", "risk_high", "premium_low", "premium_high"]
-    return _csv(header, rows)
+    return write_csv(header, rows)
 
 
-def _premium(file, solution):
-    """Return what each agent pays at the children of a node beside its layers."""
-    if file.retention == "state-dependent":
-        return solution.premium
-    tree = file.economy.tree
-    inner = tree.stage[: tree.first[tree.horizon]]
-    return np.array([solution.constants[int(t) + 1] for t in inner]).T
-
-
-def _layers_csv(file, solution):
+def _layers_csv(file: EconomyFile, solution: Solution) -> str:
     named = file.retention == "state-dependent"
     rows = [
         [
@@ -229,26 +194,16 @@ def _layers_csv(file, solution):
         for layer in solution.layers[key]
     ]
     first = "node" if named else "time"
-    return _csv([first, "attachment", "exhaustion", *file.names], rows)
+    return write_csv([first, "attachment", "exhaustion", *file.names], rows)
 
 
-def _clean(x, size):
+def _clean(x: Any, size: float) -> np.ndarray:
     """Return an array in which what is nothing beside ``size`` is 0."""
     return np.where(np.abs(x) <= 1e-11 * size, 0.0, x)
 
 
-def _digits(x, size):
+def _digits(x: Any, size: float) -> Any:
     """Return a number, or nested lists of numbers, with 12 digits."""
     if np.ndim(x):
         return [_digits(entry, size) for entry in x]
     return float(f"{float(_clean(x, size)):.12g}")
-
-
-def _csv(header, rows):
-    stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(header)
-    for row in rows:
-        cells = (f"{x:.12g}" if isinstance(x, float) else x for x in row)
-        writer.writerow(cells)
-    return stream.getvalue()

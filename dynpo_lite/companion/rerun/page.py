@@ -15,11 +15,13 @@ from base64 import b64encode
 from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, files
 from pathlib import Path
+from string import Template
 from typing import Any
 from urllib.parse import unquote
 
 MATHJAX = "mathjax/tex-svg-full.js"  # the fonts are outlines in it: nothing to fetch
 REPOSITORY = Path(__file__).parents[3]
+STATEMENTS = "dynpo_sphinx"  # the book's own extension, in its tools
 CITED = "```{bibliography}\n:filter: cited\n```"
 # settings of the site around the pages
 SITE = ("html_css_files", "html_js_files", "html_static_path", "template_bridge")
@@ -54,9 +56,10 @@ def render_page(notebook: Any, path: Path, command: str) -> str:
         body = _PICTURE.sub(lambda found: _embedded(found, folders), page["body"])
     mathjax = mathjax_file()
     assert mathjax is not None  # asked for before the run
-    return _PAGE.format(
+    template = Path(__file__).with_suffix(".html").read_text(encoding="utf-8")
+    return Template(template).substitute(
         title=re.sub("<[^>]*>", "", page["title"]) or html.escape(path.stem),
-        style=_STYLE + _code_style(),
+        style=_code_style(),
         settings=json.dumps(config.mathjax3_config),
         mathjax=mathjax.read_text(encoding="utf-8"),
         command=html.escape(command),
@@ -84,16 +87,17 @@ def _settings() -> dict[str, Any]:
     file = REPOSITORY / "_config.yml"  # not there beside an installed wheel
     book = yaml.safe_load(file.read_text("utf-8")) if file.is_file() else {}
     sphinx = book.get("sphinx", {})
-    own = sphinx.get("local_extensions", {})
-    sys.path += [str(REPOSITORY / p) for p in own.values() if str(p) not in sys.path]
+    folder = sphinx.get("local_extensions", {}).get(STATEMENTS)
+    if folder and str(REPOSITORY / folder) not in sys.path:
+        sys.path.append(str(REPOSITORY / folder))
+    cited = book.get("bibtex_bibfiles", ())
     settings = {k: v for k, v in sphinx.get("config", {}).items() if k not in SITE}
     return settings | {
-        "bibtex_bibfiles": [
-            str(REPOSITORY / p) for p in book.get("bibtex_bibfiles", ())
-        ],
+        "bibtex_bibfiles": [str(REPOSITORY / file) for file in cited],
         "extensions": [
             *("myst_nb", "sphinx_design", "sphinxcontrib.bibtex"),
-            *(*sphinx.get("extra_extensions", ["sphinx_proof"]), *own),
+            *sphinx.get("extra_extensions", ["sphinx_proof"]),
+            *([STATEMENTS] if folder else []),
         ],
         "html_copy_source": False,
         "html_permalinks": False,
@@ -168,7 +172,7 @@ def _as_text(app: Any, env: Any, node: Any, content: Any) -> Any:
     from docutils import nodes
 
     text, target = content.astext(), node["reftarget"]
-    book = sys.modules.get("dynpo_sphinx")
+    book = sys.modules.get(STATEMENTS)
     if node["refdomain"] == "prf" and text == target and book:
         text = book.statement_name(target.split("-")[0], target)
     return nodes.inline("", text)
@@ -224,58 +228,3 @@ def _code_style() -> str:
     from pygments.formatters import HtmlFormatter
 
     return HtmlFormatter(style="a11y-high-contrast-light").get_style_defs(".highlight")
-
-
-_PAGE = """<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{title}</title>
-<link rel="icon" href="data:,">
-<style>{style}</style>
-<script>
-MathJax = {settings};
-MathJax.startup = {{pageReady: () => MathJax.startup.defaultPageReady().then(() =>
-  document.querySelectorAll("mjx-container[display]").forEach(wide =>
-    wide.tabIndex = 0))}};
-</script>
-<script>{mathjax}</script>
-</head>
-<body>
-<main class="mathjax_ignore">
-<p class="command">Executed with <code>{command}</code></p>
-{body}
-</main>
-</body>
-</html>
-"""
-
-_STYLE = """
-body { color: #1a1a1a; background: #fff; font: 1rem/1.55 system-ui, sans-serif; }
-main { max-width: 50rem; margin: 0 auto; padding: 1rem; overflow-wrap: break-word; }
-h1, h2, h3 { line-height: 1.2; margin: 1.6em 0 0.5em; }
-a { color: #0b57a4; }
-figure { margin: 1em 0; }
-figcaption { font-style: italic; }
-img { max-width: 100%; height: auto; }
-pre { overflow-x: auto; line-height: 1.4; margin: 0.5em 0; padding: 0.6em 0.8em; }
-pre, code { font-family: ui-monospace, monospace; font-size: 0.875rem; }
-.cell_input pre { background: #f5f5f5; border-left: 3px solid #0b57a4; }
-table { display: block; overflow-x: auto; border-collapse: collapse; margin: 1em 0; }
-th, td { padding: 0.25em 0.7em; border-bottom: 1px solid #bbb; }
-th p, td p, dd p { margin: 0; }
-.text-right { text-align: right; }
-div.admonition, details { border-left: 3px solid #767676; padding: 0.1em 1em; }
-div.admonition, details { margin: 1em 0; }
-.admonition-title, summary { font-weight: bold; }
-summary { cursor: pointer; }
-summary p { display: inline; }
-details[open] > summary .collapsed, details:not([open]) > summary .expanded
-  { display: none; }
-.eqno { float: right; }
-.citation-list, .command { border-bottom: 1px solid #bbb; padding-bottom: 0.5em; }
-mjx-container[display="true"] { overflow: auto hidden; min-width: 0 !important; }
-mjx-container mjx-assistive-mml { width: 1px !important; }
-mjx-container:not([display]) svg { max-width: 100%; height: auto; }
-"""

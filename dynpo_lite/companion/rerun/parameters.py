@@ -142,11 +142,12 @@ sample size)
             value = value.item()
         if self.type is float and type(value) is int:
             value = _to_float(value)
-        if type(value) is not self.type:
+        kind: type = type(value)
+        if kind is not self.type:
             self._refuse(value, f"is not {KINDS[self.type]}", self._cure())
-        if self.type is str and not _is_unicode(value):
+        if isinstance(value, str) and not _is_unicode(value):
             self._refuse(value, "is not valid Unicode", "write it in UTF-8")
-        if self.type is float and not math.isfinite(value):
+        if isinstance(value, float) and not math.isfinite(value):
             self._refuse(value, "is not finite", self._cure())
         domain = parse_domain(self.domain, self.type)
         if domain is not None and value not in domain:

@@ -13,7 +13,6 @@ papermill, nbformat and Sphinx are imported where they are used: they take longe
 everything the command line does without them.
 """
 
-import asyncio
 import copy
 import itertools
 import logging
@@ -386,6 +385,8 @@ def _kernel_of_this_interpreter(work: Path, stops: list[int]) -> type:
     found first, and the user's IPython start-up files would run in it.  A signal that
     asks the process to end is put into ``stops`` and ends the kernel.
     """
+    import asyncio
+
     from jupyter_client.kernelspec import KernelSpec
     from jupyter_client.manager import AsyncKernelManager
 
@@ -405,7 +406,7 @@ def _kernel_of_this_interpreter(work: Path, stops: list[int]) -> type:
             stops.append(number)
             self.ending = asyncio.ensure_future(self.shutdown_kernel(now=True))
 
-        async def start_kernel(self, **options: Any) -> None:
+        async def start_kernel(self, **options: Any) -> None:  # type: ignore[override]
             tell_of_stops(asyncio.get_running_loop(), self.end)
             # What the process says besides the outputs is noise when it is stopped.
             quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
@@ -433,7 +434,7 @@ def joined_streams(outputs: list) -> list:
     """Join consecutive texts of one stream, which arrive in accidental pieces."""
     joined: list = []
     for output in outputs:
-        last = joined[-1] if joined else {}
+        last: Any = joined[-1] if joined else {}
         if output.output_type == "stream" == last.get("output_type") and (
             output.name == last.name
         ):

@@ -2,11 +2,10 @@
 
 import signal
 import threading
-from asyncio import AbstractEventLoop
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 
 class Stopped(KeyboardInterrupt):
@@ -38,7 +37,7 @@ def _raise(number: int, frame: FrameType | None) -> NoReturn:
     raise Stopped(number)
 
 
-def tell_of_stops(loop: AbstractEventLoop, tell: Callable[[int], None]) -> None:
+def tell_of_stops(loop: Any, tell: Callable[[int], None]) -> None:
     """Let a running event loop call ``tell(number)`` when a signal comes.
 
     Nothing may be raised inside the loop, it would leave tasks behind.  Call it within

@@ -1,0 +1,342 @@
+"""Scenarios and losses as CSV: a table of nodes or of paths is read, one is written."""
+
+import csv
+import io
+import math
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from dynpo_lite import ScenarioTree, tree_from_paths
+from dynpo_lite.base import validate
+from dynpo_lite.companion.files.messages import near, placed, read_text, refuse_formula
+
+NODE_COLUMNS = ("node", "parent", "probability")
+PATH_COLUMNS = ("path", "time")
+SMALLEST, LARGEST = 1e-300, 1e300  # of the largest loss: sums and quotients are floats
+
+Rows = list[tuple[int, dict[str, str]]]  # (line, {column: cell})
+
+
+class Scenarios(NamedTuple):
+    """A tree, the endowments (n_agents, n_nodes) and the names of the nodes."""
+
+    tree: ScenarioTree
+    endowments: np.ndarray
+    node_names: Sequence[str]
+
+
+# --- cells ----------------------------------------------------------------------------
+
+
+def read_csv(file: Path, columns: Sequence[str], optional: Sequence[str] = ()) -> Rows:
+    """Return the rows of a CSV as (line, {column: cell}); the columns in any order.
+
+    Parameters
+    ----------
+    file : Path
+    columns : sequence of str
+        Those which there must be.
+    optional : sequence of str
+        Those which there may be.
+
+    Raises
+    ------
+    ValueError
+        If the file cannot be read, a column is missing, unknown or repeated, or a row
+        is too short or too long.
+    """
+    stream = io.StringIO(read_text(file), newline="")
+    reader = csv.reader(stream, strict=True)
+    try:
+        lines = [(reader.line_num, [cell.strip() for cell in row]) for row in reader]
+    except csv.Error as error:
+        raise ValueError(
+            f"{file.name}, line {reader.line_num} is no CSV ({error}): correct it"
+        ) from None
+    lines = [(line, cells) for line, cells in lines if any(cells)]
+    if not lines:
+        raise ValueError(
+            f"{file.name} is empty: begin with the line {','.join(columns)}"
+        )
+    header = lines[0][1]
+    _check_header(file.name, header, columns, (*columns, *optional))
+    for line, cells in lines[1:]:
+        if len(cells) != len(header):
+            raise ValueError(
+                f"{file.name}, line {line} has {len(cells)} cells: give "
+                f"{len(header)}, one for each column of line 1"
+            )
+    return [(line, dict(zip(header, cells))) for line, cells in lines[1:]]
+
+
+def _check_header(
+    name: str, header: Sequence[str], columns: Sequence[str], allowed: Sequence[str]
+) -> None:
+    given, known = set(), set(allowed)
+    for column in header:
+        if column in given:
+            raise ValueError(f"{name}, line 1, column {column!r} comes twice: keep one")
+        given.add(column)
+    for column in columns:
+        if column not in given:
+            raise ValueError(
+                f"{name}, line 1 has no column {column!r}: write "
+                f"{','.join(columns)}, separated by commas"
+            )
+    for column in header:
+        if column not in known:
+            raise ValueError(
+                f"{name}, line 1, column {column!r} is unknown: {near(column, allowed)}"
+            )
+
+
+def read_number(place: str, text: str) -> float:
+    """Read one cell as a finite number.
+
+    Examples
+    --------
+    >>> read_number("nodes.csv, line 3, column Ann", "1e999")
+    Traceback (most recent call last):
+    ...
+    ValueError: nodes.csv, line 3, column Ann = '1e999' is not finite: write a finite \
+number
+    """
+    try:
+        value = float(text) if text.isascii() and "_" not in text else None
+    except ValueError:
+        value = None
+    if value is None:
+        what = f"= {text!r} is not a number" if text else "is empty"
+        raise ValueError(f"{place} {what}: write a number such as 12.5")
+    if not math.isfinite(value):
+        raise ValueError(f"{place} = {text!r} is not finite: write a finite number")
+    return value
+
+
+def _check_size(file: Path, losses: np.ndarray) -> None:
+    largest = np.abs(losses).max()
+    if largest and not SMALLEST <= largest <= LARGEST:
+        raise ValueError(
+            f"{file.name}: the largest loss, {largest:g}, is outside "
+            f"[{SMALLEST:g}, {LARGEST:g}]: choose another unit"
+        )
+
+
+# --- a tree, node by node -------------------------------------------------------------
+
+
+def read_nodes(file: Path, names: Sequence[str]) -> Scenarios:
+    """Return the scenarios of a CSV with a row for each node, put in order of time.
+
+    Parameters
+    ----------
+    file : Path
+    names : sequence of str
+        The agents', which are columns.
+    """
+    rows: dict[str, dict[str, str]] = {}
+    at: dict[str, str] = {}
+    for line, row in read_csv(file, (*NODE_COLUMNS, *names)):
+        name, place = row["node"], f"{file.name}, line {line}"
+        if not name or not name.isprintable():
+            raise ValueError(
+                f"{place}, column node = {name!r} is no name: give the node one, in "
+                "one line"
+            )
+        refuse_formula(f"{place}, column node", name)
+        if name in rows:
+            raise ValueError(
+                f"{place}: node {name!r} repeats {at[name].split(', ')[-1]}: give "
+                "every node a name of its own"
+            )
+        at[name], rows[name] = place, row
+    parents = {name: row["parent"] for name, row in rows.items()}
+    order = _by_stage(file.name, parents, at)
+    number = {name: v for v, name in enumerate(order)}
+    chances, losses = np.empty(len(order)), np.zeros((len(names), len(order)))
+    for v, name in enumerate(order):
+        row, place = rows[name], f"{at[name]}, column"
+        chances[v] = read_number(f"{place} probability", row["probability"])
+        for i, agent in enumerate(names if v else ()):
+            losses[i, v] = read_number(f"{place} {agent}", row[agent])
+    parent = [-1] + [number[parents[name]] for name in order[1:]]
+    try:
+        tree = ScenarioTree(np.array(parent), chances)
+    except ValueError as error:
+        raise ValueError(_in_words(str(error), order, at)) from None
+    _check_size(file, losses)
+    return Scenarios(tree, losses, order)
+
+
+def _by_stage(file: str, parents: dict[str, str], at: dict[str, str]) -> list[str]:
+    """Return the names of the nodes, those of each stage together, from the root on."""
+    order = [name for name, parent in parents.items() if not parent]
+    if not order:
+        raise ValueError(f"{file} has no root: leave the parent of one node empty")
+    if len(order) > 1:
+        raise ValueError(
+            f"{at[order[1]]}: node {order[1]!r} is a second root beside {order[0]!r}: "
+            "give it a parent"
+        )
+    children: dict[str, list[str]] = {name: [] for name in parents}
+    for name, parent in parents.items():
+        if parent and parent not in children:
+            cure = near(parent, parents, "correct it or add its row")
+            raise ValueError(
+                f"{at[name]}, column parent = {parent!r} is no node: {cure}"
+            )
+        if parent:
+            children[parent].append(name)
+    for name in order:  # which grows
+        order += children[name]
+    if len(order) < len(parents):
+        seen = set(order)
+        name = next(name for name in parents if name not in seen)
+        while name not in seen:
+            seen.add(name)
+            name = parents[name]
+        raise ValueError(
+            f"{at[name]}, column parent = {parents[name]!r}: node {name!r} is its own "
+            "ancestor: give it a parent that leads to the root"
+        )
+    if len(order) == 1:
+        raise ValueError(
+            f"{file} holds only the root {order[0]!r}: add the nodes of time 1"
+        )
+    return order
+
+
+def _in_words(message: str, names: Sequence[str], at: Mapping[str, str]) -> str:
+    """Return an error of `ScenarioTree` in words of the file: its first number is v."""
+    number = re.search(r"\d+", message)
+    name = names[int(number[0]) if number else 0]
+    words = re.sub(r"\[\d+\]", "", message, count=1)
+    words = re.sub(r"\bnode \d+\b", lambda _: f"node {name!r}", words, count=1)
+    return f"{at[name]}, column {words}"
+
+
+# --- paths ----------------------------------------------------------------------------
+
+
+def read_paths(file: Path, names: Sequence[str], bins: Any, place: str) -> Scenarios:
+    """Return the tree of a CSV with a row for each path and time.
+
+    Parameters
+    ----------
+    file : Path
+    names : sequence of str
+        The agents', which are columns.
+    bins : int or list of int
+        As for ``dynpo_lite.tree_from_paths``.
+    place : str
+        Where the bins are given.
+    """
+    paths: dict[str, dict[int, list[float]]] = {}
+    lines: dict[tuple[str, int], int] = {}
+    for line, row in read_csv(file, (*PATH_COLUMNS, *names)):
+        here = f"{file.name}, line {line}"
+        path, time = row["path"], row["time"]
+        if not path:
+            raise ValueError(f"{here}, column path is empty: give the path a name")
+        if not re.fullmatch("[1-9][0-9]{0,5}", time):
+            raise ValueError(
+                f"{here}, column time = {time!r} is no time: write 1, 2, ..."
+            )
+        key = path, int(time)
+        if key in lines:
+            raise ValueError(
+                f"{here}: path {path!r} at time {time} repeats line {lines[key]}: "
+                "keep one"
+            )
+        lines[key] = line
+        paths.setdefault(path, {})[int(time)] = [
+            read_number(f"{here}, column {agent}", row[agent]) for agent in names
+        ]
+    if not paths:
+        raise ValueError(f"{file.name} holds no path: add rows below line 1")
+    horizon = max(max(times) for times in paths.values())
+    for path, times in paths.items():
+        for t in range(1, horizon + 1):
+            if t not in times:
+                raise ValueError(
+                    f"{file.name}: path {path!r} has no time {t}: give every path "
+                    f"the times 1 to {horizon}"
+                )
+    losses = np.array(
+        [[times[t] for t in range(1, horizon + 1)] for times in paths.values()]
+    )
+    _check_size(file, losses)
+    with placed(place):
+        for number in bins if isinstance(bins, list) else ():
+            validate.integer("bins", number, 1)  # before lists within lists fail
+        made = tree_from_paths(losses, bins)
+    return Scenarios(made.tree, made.endowments, numbered(made.tree))
+
+
+def numbered(tree: ScenarioTree) -> list[str]:
+    """Name the nodes of a tree by the numbers of the children that lead to them.
+
+    Examples
+    --------
+    >>> numbered(ScenarioTree([-1, 0, 0, 1, 2], [1, 0.5, 0.5, 1, 1]))
+    ['start', '1', '2', '1.1', '2.1']
+    """
+    names, seen = ["start"], np.zeros(tree.n_nodes, dtype=int)
+    for v in range(1, tree.n_nodes):
+        parent = int(tree.parent[v])
+        seen[parent] += 1
+        names.append(f"{names[parent]}.{seen[parent]}" if parent else f"{seen[0]}")
+    return names
+
+
+# --- writing --------------------------------------------------------------------------
+
+
+def write_csv(header: Iterable[str], rows: Iterable[Iterable[Any]]) -> str:
+    """Return a table as CSV, numbers with 12 significant digits."""
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(header)
+    for row in rows:
+        writer.writerow(f"{x:.12g}" if isinstance(x, float) else x for x in row)
+    return stream.getvalue()
+
+
+def nodes_csv(
+    names: Sequence[str],
+    node_names: Sequence[str],
+    tree: ScenarioTree,
+    endowments: Any,
+) -> str:
+    """Return the CSV of nodes of an economy, as :func:`load_economy` reads it.
+
+    Parameters
+    ----------
+    names : sequence of str
+        The agents'.
+    node_names : sequence of str
+    tree : ScenarioTree
+    endowments : array_like of shape (n_agents, n_nodes)
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> from dynpo_lite import ScenarioTree
+    >>> tree = ScenarioTree([-1, 0, 0], [1, 0.5, 0.5])
+    >>> text = nodes_csv(["A", "B"], ["now", "dry", "wet"], tree, [[0, 1, 2]] * 2)
+    >>> text.splitlines()
+    ['node,parent,probability,A,B', 'now,,1,,', 'dry,now,0.5,1,1', 'wet,now,0.5,2,2']
+    """
+    rows: list[list] = [[node_names[0], "", 1.0, *[""] * len(names)]]
+    for v in range(1, tree.n_nodes):
+        parent = node_names[tree.parent[v]]
+        losses = np.asarray(endowments, dtype=float)[:, v]
+        rows.append([node_names[v], parent, tree.probability[v], *losses])
+    return write_csv([*NODE_COLUMNS, *names], rows)

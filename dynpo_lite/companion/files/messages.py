@@ -1,0 +1,77 @@
+"""What the readers of files share: known keys, fit names, places in messages."""
+
+import difflib
+import re
+import unicodedata
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+_NUMBER = re.compile(r"[+-]?[0-9.]+")
+
+
+def read_text(path: Path) -> str:
+    """Return the text of a file in UTF-8."""
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise ValueError(
+            f"{path} cannot be read ({why}): give a text file in UTF-8"
+        ) from None
+
+
+def check_keys(
+    place: str,
+    table: Mapping[str, object],
+    allowed: Collection[str],
+    required: Iterable[str],
+) -> None:
+    """Refuse unknown keys, naming the nearest known one, and missing ones."""
+    for key in table:
+        if key not in allowed:
+            raise ValueError(f"{place}: key {key!r} is unknown: {near(key, allowed)}")
+    for key in required:
+        if key not in table:
+            raise ValueError(f"{place}: {key} is missing: add {key} = ...")
+
+
+def near(name: object, known: Iterable[str], cure: str | None = None) -> str:
+    """Return a cure that begins with the nearest of the known names, if one is near.
+
+    Examples
+    --------
+    >>> near("wett", ["dry", "wet"], "give names of nodes")
+    'did you mean wet? give names of nodes'
+    """
+    found = difflib.get_close_matches(str(name)[:100], known, n=1)
+    hint = f"did you mean {found[0]}? " if found else ""
+    return hint + (cure or f"allowed: {', '.join(known)}")
+
+
+def refuse_formula(place: str, name: str) -> None:
+    """Refuse a name that a spreadsheet would take for a formula.
+
+    Examples
+    --------
+    >>> refuse_formula("node", "-1")
+    >>> refuse_formula("node", "=1+1")
+    Traceback (most recent call last):
+    ...
+    ValueError: node = '=1+1' is a formula for a spreadsheet: begin with another letter
+    """
+    first = unicodedata.normalize("NFKC", name[:1])  # wide signs count as well
+    if first in {"=", "+", "-", "@"} and not _NUMBER.fullmatch(name):
+        raise ValueError(
+            f"{place} = {name!r} is a formula for a spreadsheet: begin with another "
+            "letter"
+        )
+
+
+@contextmanager
+def placed(place: str) -> Iterator[None]:
+    """Put the place before the message of an error about a value."""
+    try:
+        yield
+    except (TypeError, ValueError, OverflowError) as error:
+        raise ValueError(f"{place}: {error}") from None
