@@ -121,7 +121,7 @@ def test_the_bibliography_is_plausible():
 
 # imported here, installed by another distribution that we name
 BROUGHT = {
-    **{"IPython": "ipykernel", "jupyter-client": "ipykernel", "nbformat": "nbconvert"},
+    **{"IPython": "ipykernel", "jupyter-client": "ipykernel"},
     **{"pillow": "matplotlib", "beautifulsoup4": "pydata-sphinx-theme"},
     **{"cycler": "matplotlib", "pygments": "sphinx"},
     **{"docutils": "sphinx", "traitlets": "ipykernel", "nbclient": "papermill"},
