@@ -9,8 +9,8 @@ import dynpo_lite as dp
 import dynpo_lite.economy.certificate
 import dynpo_lite.economy.economy
 import dynpo_lite.economy.myopic
-import dynpo_lite.economy.solve
 import dynpo_lite.scenarios.nested_risk
+from dynpo_lite.economy.state_dependent import StateDependentSolution
 
 true_check = dp.check_allocation
 true_solve = dp.solve
@@ -33,9 +33,9 @@ def reported(change):
 
 def payments_inflated(patch):
     """Let the solver pay out one per cent too much."""
-    true = dynpo_lite.economy.solve.Solution.allocation.func
+    true = StateDependentSolution.allocation.func
     inflated = property(lambda self: 1.01 * true(self))
-    patch.setattr(dynpo_lite.economy.solve.Solution, "allocation", inflated)
+    patch.setattr(StateDependentSolution, "allocation", inflated)
 
 
 def sure_part_forgotten(patch):

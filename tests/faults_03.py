@@ -41,7 +41,8 @@ def _totals(change):
     def solve(economy, *arguments, **options):
         solution = _solve(economy, *arguments, **options)
         _ = solution.allocation, solution.risk_to_go, solution.surplus
-        solution.total_risk_to_go = change(solution.total_risk_to_go.copy(), economy)
+        wrong = change(solution.total_risk_to_go.copy(), economy)
+        vars(solution)["total_risk_to_go"] = wrong  # where a cached property is kept
         return solution
 
     return lambda patch: patch.setattr(dp, "solve", solve)

@@ -6,7 +6,7 @@ import numpy as np
 
 import dynpo_lite as dp
 from dynpo_lite.economy import certificate as certificates
-from dynpo_lite.economy import solve as optima
+from dynpo_lite.economy.state_dependent import StateDependentSolution
 from dynpo_lite.risk import distortions
 from dynpo_lite.sharing import improvement
 
@@ -45,7 +45,7 @@ def _hands_out_too_much(patch):
     def generous(economy, *args, surplus_split=None, **options):
         solution = solve(economy, *args, surplus_split=surplus_split, **options)
         if surplus_split is not None:
-            solution._split = 1.1 * solution._split
+            vars(solution)["surplus_split"] = 1.1 * solution.surplus_split
         return solution
 
     patch.setattr(dp, "solve", generous)
@@ -53,12 +53,12 @@ def _hands_out_too_much(patch):
 
 def _exaggerates_splits_later(patch):
     def risk_to_go(self):
-        n, split = self.economy.n_agents, self._split[:, None]
+        n, split = self.economy.n_agents, self.surplus_split[:, None]
         split = np.repeat(split, self.economy.tree.n_nodes, axis=1)
         split[:, 1:] += 20 * (split[:, 1:] - 1 / n)  # equal splits stay
-        return self._without_trade - split * self.surplus
+        return self.risk_without_trade - split * self.surplus
 
-    patch.setattr(optima.Solution, "risk_to_go", property(risk_to_go))
+    patch.setattr(StateDependentSolution, "risk_to_go", property(risk_to_go))
 
 
 def _trade_without_cash(patch):

@@ -79,6 +79,8 @@ class Recorder(pytest.MonkeyPatch):
 
     def setattr(self, owner, name, value, *rest):
         self.replaced.append((getattr(owner, name), value))
+        heirs = owner.__subclasses__() if isinstance(owner, type) else []
+        assert not any(name in vars(heir) for heir in heirs), f"{name} is overridden"
         super().setattr(owner, name, value, *rest)
 
     def setitem(self, mapping, name, value):

@@ -7,20 +7,24 @@ works out by hand, the values are computed here.
 """
 
 import re
+import signal
 from functools import cache
 from pathlib import Path
 
 import ledger
 import measured
 import nbformat
+import numpy as np
 import oracles
 import prose
 import pytest
+import test_repository
 from scipy.stats import norm
 
 import dynpo_lite as dp
 from dynpo_lite.companion.chapters import weather
 from dynpo_lite.companion.chapters.small_economies import four_leaf_economy
+from dynpo_lite.companion.files import csv_tables
 from dynpo_lite.companion.files.economy_file import example_path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -157,11 +161,14 @@ def facts(page):
     return {
         "README.md": [*map(float, seconds), len(kinds), marginal, conditional],
         "CHANGELOG.md": items,
+        "CONTRIBUTING.md": test_repository.LONGEST.values(),
         "book/api.md": [0.95],
+        "book/rerun.md": [128 + signal.SIGINT, 128 + signal.SIGTERM],
         "book/findings.md": [*items, samples],
         "book/intro.md": [samples, attachment],
         "book/economy_file.md": [
             *(len(data.splitlines()), weather.N_PATHS, 0.7, 10, 12),
+            round(np.log10(csv_tables.LARGEST)),
             *(645.1, 649.6, 651.36, 105),  # held by test_economy_file.py
         ],
     }.get(page, [])
