@@ -13,12 +13,13 @@ import dynpo_lite as dp
 
 PAPER = dp.TwoPeriodExample()
 NEVER = dp.TwoPeriodExample(agent1_threshold=1.0, agent2_threshold=1.0)
-SWAPPED = dp.TwoPeriodExample(
-    agent1_threshold=0.6,
-    agent1_level=0.99,
-    agent2_threshold=0.2,
-    agent2_level=0.9,
-)
+EXCHANGED = {
+    "agent1_threshold": 0.6,
+    "agent1_level": 0.99,
+    "agent2_threshold": 0.2,
+    "agent2_level": 0.9,
+}
+SWAPPED = dp.TwoPeriodExample(**EXCHANGED)
 ALIKE = dp.TwoPeriodExample(agent1_threshold=0.6, agent1_level=0.99)
 EQUAL_THRESHOLDS = dp.TwoPeriodExample(agent1_threshold=0.6)
 READINGS = [
@@ -68,7 +69,7 @@ def in_units_of_the_mean(example):
 
 
 @pytest.mark.parametrize("mean", [1e-290, 1e-160, 1e-12, 1e160, 1e290])
-@pytest.mark.parametrize("changes", [{}, {"agent1_threshold": 0.6}, vars(SWAPPED)])
+@pytest.mark.parametrize("changes", [{}, {"agent1_threshold": 0.6}, EXCHANGED])
 def test_any_unit_of_loss_gives_the_same_answer(changes, mean):
     one, other = (
         in_units_of_the_mean(dp.TwoPeriodExample(**changes | {"mean": m}))
