@@ -6,12 +6,13 @@ extras := --extra book --extra test
 lock := uv pip compile pyproject.toml $(extras) --universal --python-version 3.11 \
 	--no-header --no-annotate --no-emit-index-url --quiet
 
-.PHONY: help env book test faults browser refresh bench status lock clean
+.PHONY: help env book test faults mutants browser refresh bench status lock clean
 
 help:
 	@echo 'make book     execute the notebooks, compare their outputs, build the book'
 	@echo 'make test     lint, unit tests, doctests, strict comparison of all outputs'
 	@echo 'make faults   seed every listed fault and see its check turn red'
+	@echo 'make mutants  change the mathematics 1,000 times: do the tests notice?'
 	@echo 'make browser  look at every page in headless Chromium'
 	@echo 'make refresh  execute the notebooks and store their outputs'
 	@echo 'make bench    measure against other software (makes .venv-bench)'
@@ -35,6 +36,9 @@ test: env
 
 faults: env
 	DYNPO_FAULTS=all $(venv) -m pytest -q tests/test_faults.py
+
+mutants:
+	$(python) tools/mutants.py
 
 browser: env
 	@$(venv) tools/browser.py

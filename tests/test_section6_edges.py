@@ -104,6 +104,7 @@ def test_agents_who_are_never_alarmed_share_equally_and_ask_the_mean():
     for reading in READINGS:
         assert NEVER.expected_total_risk_to_go(**reading) == pytest.approx(200.0)
     assert shares(NEVER.layers("conditional")) == [TIED]
+    assert NEVER.endowment_range() == (0.0, 1.0)  # no other bound than the shares'
     one = dp.TwoPeriodExample(agent1_threshold=1.0)
     assert shares(one.layers("conditional")) == [FIRST]
     other = dp.TwoPeriodExample(agent2_threshold=1.0)
@@ -297,6 +298,14 @@ def test_a_contract_shares_out_the_whole_loss_between_two(layers, message):
     contract = [dp.Layer(float(a), float(b), shares) for a, b, shares in layers]
     with pytest.raises(ValueError, match=message):
         PAPER.evaluate(contract)
+
+
+def test_a_contract_may_hold_an_empty_layer():
+    below, above = PAPER.layers()
+    empty = dp.Layer(below.exhaustion, below.exhaustion, FIRST)
+    for law in ("marginal", "conditional"):
+        cost = PAPER.evaluate([below, above], law)
+        assert PAPER.evaluate([below, empty, above], law) == cost
 
 
 def test_a_contract_is_made_of_layers():

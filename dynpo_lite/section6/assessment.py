@@ -122,7 +122,7 @@ class Assessment:
         return sum(
             share * self._shortfall(level, layer, s1)
             for layer in layers
-            for share, level in zip(layer.shares, regime.levels, strict=True)
+            for share, level in zip(layer.shares, regime.levels)
             if share
         )
 
