@@ -19,9 +19,7 @@ from sphinx.util.nodes import make_refnode
 import dynpo_lite
 
 PACKAGE = dynpo_lite.__name__
-CODE = re.compile(
-    rf"(?P<of>dp\.|{PACKAGE}\.)?(?P<name>[A-Za-z_][\w.]*)(?P<call>\(.*\))?"
-)
+CODE = re.compile(rf"((dp|{PACKAGE})\.)?(?P<name>[A-Za-z_][\w.]*)(\(.*\))?")
 STRAIGHT = str.maketrans("“”‘’", "\"\"''")
 logger = logging.getLogger(__name__)
 
@@ -72,13 +70,11 @@ def check_all_are_shown(app, env):
 
 def name_bases(app, name, thing, options, bases):
     """Call bases of ours by their public names, and others by their bare ones."""
-    bases[:] = [public_name(base) or f"``{base.__name__}``" for base in bases]
-
-
-def public_name(base):
-    """Return a reference to a public class, empty if it is none."""
-    public = getattr(dynpo_lite, base.__name__, None) is base
-    return f":py:class:`~{PACKAGE}.{base.__name__}`" if public else ""
+    for place, base in enumerate(bases):
+        if getattr(dynpo_lite, base.__name__, None) is base:
+            bases[place] = f":py:class:`~{PACKAGE}.{base.__name__}`"
+        else:
+            bases[place] = f"``{base.__name__}``"
 
 
 # --- the links ----------------------------------------------------------------------
@@ -87,17 +83,6 @@ def public_name(base):
 def entry_of(env, name):
     """Return what Sphinx knows of a name such as ``ScenarioTree.leaves``, or None."""
     return env.get_domain("py").objects.get(f"{PACKAGE}.{name}")
-
-
-def link_by_home(app, env, node, content):
-    """Resolve a reference to the module in which a public name has its home."""
-    home, _, name = node.get("reftarget", "").rpartition(".")
-    entry = entry_of(env, name)
-    if node.get("refdomain") != "py" or not home.startswith(PACKAGE) or not entry:
-        return None
-    return make_refnode(
-        app.builder, node["refdoc"], entry.docname, entry.node_id, [content]
-    )
 
 
 def link_code(app, doctree, docname):
@@ -150,7 +135,6 @@ def setup(app):
     app.add_directive("public", Public)
     app.connect("autodoc-process-bases", name_bases)
     app.connect("env-check-consistency", check_all_are_shown)
-    app.connect("missing-reference", link_by_home)
     app.connect("doctree-resolved", link_code)
     app.connect("doctree-resolved", link_types)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
