@@ -45,6 +45,7 @@ def main():
     expected_shortfall(10**6, seconds=0.3 if quick else 4.0)
     if large:
         expected_shortfall(10**8, seconds=60.0)
+    weighted_samples(10**6, seconds=0.3 if quick else 4.0)
     n, seconds = (10**5, 0.3) if quick else (10**7, 20.0)
     smooth_distortion(n, seconds)
     layers(n, seconds)
@@ -150,6 +151,37 @@ def smooth_distortion(n, seconds):
         at_full_size(n, Target(1.6, "np.sort")),
         seconds,
     )
+
+
+def weighted_samples(n, seconds):
+    """Choquet integrals of samples with weights, against a sort and running sums."""
+    x = losses(n)
+    gains = -x
+    weights = np.random.default_rng(SEED + 1).uniform(0.5, 1.5, n)
+    weights /= weights.sum()
+    shortfall = dp.ExpectedShortfall(LEVEL)
+    hazard = dp.ProportionalHazard(EXPONENT)
+
+    def sort_and_sum():
+        np.cumsum(weights[np.argsort(x)])
+
+    for name, measure, peers in (
+        (
+            f"ES({LEVEL})",
+            shortfall,
+            [Peer("skfolio cvar", lambda: cvar(gains, LEVEL, weights), same)],
+        ),
+        (f"proportional hazard({EXPONENT})", hazard, []),
+        ("Wang(0.5)", dp.Wang(0.5), []),
+        ("mixture of both", dp.Mixture([shortfall, hazard], [0.5, 0.5]), []),
+    ):
+        race(
+            f"{name}, {n:,} weighted samples",
+            partial(dp.choquet, x, measure, weights),
+            [Peer("np.argsort and np.cumsum", sort_and_sum), *peers],
+            Target(1.5, "np.argsort and np.cumsum"),
+            seconds,
+        )
 
 
 # layers -------------------------------------------------------------------------

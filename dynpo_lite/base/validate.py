@@ -2,15 +2,13 @@
 
 import math
 from collections.abc import Iterable, Sequence
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dynpo_lite.base.types import Array
 
-Choice = TypeVar("Choice")
-Entries = TypeVar("Entries", bound=NDArray[Any])
 Shape = Sequence[int | None]
 
 PROBABILITY_TOL = 1e-9  # how far probabilities may be from summing to 1
@@ -99,7 +97,7 @@ def integer(name: str, value: Any, low: int) -> int:
     return int(value)
 
 
-def choice(name: str, value: Choice, allowed: Iterable[Choice]) -> Choice:
+def choice(name: str, value: Any, allowed: Iterable[Any]) -> Any:
     """Return ``value`` if it is one of ``allowed``.
 
     Examples
@@ -236,7 +234,7 @@ def probabilities(name: str, value: Any, size: int | None = None) -> Array:
     return array / total
 
 
-def frozen(array: Entries) -> Entries:
+def frozen(array: NDArray[Any]) -> NDArray[Any]:
     """Return the array, no longer writeable."""
     array.setflags(write=False)
     return array

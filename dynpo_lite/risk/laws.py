@@ -208,58 +208,39 @@ def _closed_form(law: Law, k: Distortion) -> float | None:
     """Return the integral where a textbook formula holds, else None."""
     if isinstance(k, Expectation) or (isinstance(k, ExpectedShortfall) and k.tail == 1):
         return None if np.isnan(law.mean) else law.mean
-    if not (law.is_of_scipy and hasattr(law.family, "shapes")):
+    standard = _standard_forms().get((getattr(law.family, "name", None), type(k)))
+    if standard is None or not law.is_of_scipy:
         return None
     order = [*filter(None, (law.family.shapes or "").split(", ")), "loc", "scale"]
     given = {"loc": 0.0, "scale": 1.0}
     given |= dict(zip(order, getattr(law.source, "args", ())))
     given |= getattr(law.source, "kwds", {})
     shapes = [float(given[name]) for name in order[:-2]]
-    standard = _standard_form(law.family.name, shapes, k)
-    if standard is None:
-        return None
-    return float(given["loc"] + given["scale"] * standard)
+    return float(given["loc"] + given["scale"] * standard(k, *shapes))
 
 
-def _standard_form(name: str, shapes: list[float], k: Distortion) -> float | None:
-    """Return the risk of a law with location 0 and scale 1."""
-    if isinstance(k, ExpectedShortfall):
-        return _shortfall(name, shapes, k.level, k.tail)
-    if isinstance(k, Wang):
-        if name == "norm":
-            return k.shift
-        if name == "lognorm":
-            return float(np.exp(shapes[0] * k.shift + shapes[0] ** 2 / 2))
-    if isinstance(k, ProportionalHazard):
-        if name == "expon":
-            return 1 / k.exponent
-        if name == "uniform":
-            return 1 / (1 + k.exponent)
-        if name == "pareto":
-            power = shapes[0] * k.exponent
-            return power / (power - 1) if power > 1 else np.inf
-    return None
-
-
-def _shortfall(
-    name: str, shapes: list[float], level: float, tail: float
-) -> float | None:
-    """Expected Shortfall of a law with location 0 and scale 1."""
+def _standard_forms() -> dict[Any, Callable[..., Any]]:
+    """Return the risks of laws with location 0 and scale 1, given their shapes."""
     from scipy.special import ndtr, ndtri
 
-    if name == "expon":
-        return float(1 - np.log(tail))
-    if name == "uniform":
-        return (1 + level) / 2
-    if name == "norm":
-        return float(np.exp(-(ndtri(tail) ** 2) / 2) / np.sqrt(2 * np.pi) / tail)
-    if name == "lognorm":
-        sigma = shapes[0]
-        return float(np.exp(sigma**2 / 2) * ndtr(sigma - ndtri(level)) / tail)
-    if name == "pareto":
-        b = shapes[0]
-        return b / (b - 1) * tail ** (-1 / b) if b > 1 else np.inf
-    return None
+    def mean_of_pareto(b: float) -> float:
+        return b / (b - 1) if b > 1 else np.inf
+
+    es, root = ExpectedShortfall, np.sqrt(2 * np.pi)
+    return {
+        ("expon", es): lambda k: 1 - np.log(k.tail),
+        ("uniform", es): lambda k: (1 + k.level) / 2,
+        ("norm", es): lambda k: np.exp(-(ndtri(k.tail) ** 2) / 2) / root / k.tail,
+        ("lognorm", es): lambda k, sigma: (
+            np.exp(sigma**2 / 2) * ndtr(sigma - ndtri(k.level)) / k.tail
+        ),
+        ("pareto", es): lambda k, b: mean_of_pareto(b) * k.tail ** (-1 / b),
+        ("expon", ProportionalHazard): lambda k: 1 / k.exponent,
+        ("uniform", ProportionalHazard): lambda k: 1 / (1 + k.exponent),
+        ("pareto", ProportionalHazard): lambda k, b: mean_of_pareto(b * k.exponent),
+        ("norm", Wang): lambda k: k.shift,
+        ("lognorm", Wang): lambda k, sigma: np.exp(sigma * k.shift + sigma**2 / 2),
+    }
 
 
 # discrete laws --------------------------------------------------------------------

@@ -151,11 +151,10 @@ def _weighted(x: Array, k: Distortion, weights: Array) -> float:
             return total
         places = _largest(x, weights, start)
         x, weights = x[places], weights[places]
-    order = np.argsort(x)[::-1]
-    above = 0.0
-    for begin, end in _blocks(len(x)):
-        here = order[begin:end]
-        level = np.append(above, running_sums(weights.take(here)))
+    order, above = np.argsort(x), 0.0
+    for begin, end in _blocks(len(x)):  # from the largest down
+        here = order[len(x) - end : len(x) - begin]
+        level = np.append(above, running_sums(weights.take(here)[::-1]))
         level[1:] += above
         np.minimum(level, 1.0, out=level)
         above = level[-1]
@@ -164,7 +163,7 @@ def _weighted(x: Array, k: Distortion, weights: Array) -> float:
         values = k.values(level)
         if slope:
             values -= slope * level
-        total += _sum_of_products(np.diff(values), x.take(here))
+        total += _sum_of_products(np.diff(values), x.take(here)[::-1])
     return total
 
 
