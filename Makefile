@@ -8,12 +8,13 @@ make_env := $(python) tools/make_env.py $(if $(PYTHON),--exact)
 lock := uv pip compile pyproject.toml --extra book --universal --python-version 3.11 \
 	--no-header --no-annotate --no-emit-index-url --quiet
 
-.PHONY: help env env-test book test faults browser refresh bench status lock clean
+.PHONY: help env env-test book test faults mutants browser refresh bench status lock clean
 
 help:
 	@echo 'make book     execute the notebooks, compare their outputs, build the book'
 	@echo 'make test     lint, unit tests, doctests, strict comparison of all outputs'
 	@echo 'make faults   seed every listed fault and see its check turn red'
+	@echo 'make mutants  change the mathematics 1,000 times: do the tests notice?'
 	@echo 'make browser  look at every page in headless Chromium'
 	@echo 'make refresh  execute the notebooks and store their outputs'
 	@echo 'make bench    measure against other software (makes .venv-bench)'
@@ -42,6 +43,9 @@ test: env-test
 
 faults: env-test
 	DYNPO_FAULTS=all $(venv) -m pytest -q tests/test_faults.py tests/test_verifier.py
+
+mutants:
+	$(python) tools/mutants.py
 
 browser: env-test
 	@$(venv) tools/browser.py

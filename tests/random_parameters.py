@@ -6,18 +6,19 @@ import numpy as np
 
 from dynpo_lite.companion.rerun import parameters
 
-LARGE = {"n_samples": 3000, "n_paths": 1500, "n_economies": 12, "n_instances": 8}
+# for the time of a run; what else is counted is drawn up to its own end
+MOST = {"n_samples": 400, "n_paths": 400, "n_economies": 6, "n_instances": 5}
 
 
-def draw(notebook, rng):
+def draw(notebook, rng, most=MOST):
     """Return legal values of all parameters but paths: ends, equal ones, any others.
 
-    Numbers of samples stay small, for a run's time, but where an end is drawn.
+    ``most`` are the largest numbers of samples.
     """
     values = {}
     for p in parameters.read_parameters(parameters.find_notebook(notebook)):
         if p.type is not str:
-            value = _number(p, rng)
+            value = _number(p, rng, most)
             twins = [v for n, v in values.items() if _alike(n) == _alike(p.name)]
             if p.type is float and twins and rng.random() < 0.15:
                 value = twins[-1]
@@ -29,17 +30,17 @@ def _alike(name):
     return name.replace("agent1", "agent2")
 
 
-def _number(p, rng):
+def _number(p, rng, most):
     domain = parameters.parse_domain(p.domain, p.type)
     low, high = domain.low, domain.high
     end = rng.random()
     if p.type is int:
-        top = min(high, LARGE.get(p.name, 10**18))
+        top = min(high, most.get(p.name, 10**18))
         if end < 0.1 or low >= top:
             return int(low)
         if end < 0.2 and top == high:
             return int(high)
-        return int(rng.integers(low, top, endpoint=True))
+        return int(low + (top - low + 1) * rng.random() ** 2)  # small ones are fast
     if end < 0.1:
         return low if domain.low_closed else math.nextafter(low, math.inf)
     if end < 0.2 and math.isfinite(high):

@@ -1,7 +1,8 @@
 """The chapters with other parameters, and gates that can fail.
 
 Every conclusion of a chapter is an assert in one of its cells, so a rerun that ends has
-drawn the same conclusions again.
+drawn the same conclusions again.  DYNPO_RERUNS says how many random sets of parameters
+each chapter gets, 25 by default; DYNPO_SEED where they begin.
 """
 
 import json
@@ -9,17 +10,24 @@ import os
 import shutil
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
+import traceback
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from contextlib import redirect_stdout
 from functools import cache
+from io import StringIO
 from pathlib import Path
 
-import nbformat
+import numpy as np
 import pytest
+import yaml
+from chapter_runs import execute
+from random_economies import drawn_economy
+from random_parameters import MOST, draw
 
 import dynpo_lite as dp
-from dynpo_lite.companion.chapters import example_figures as figures
 from dynpo_lite.companion.files.economy_file import example_path
 from dynpo_lite.companion.rerun import parameters, record
+from dynpo_lite.companion.rerun.run import NotebookFailed, run_notebook
 
 ROOT = Path(__file__).resolve().parents[1]
 TWO_PERIODS = "06_two_period_example"
@@ -37,10 +45,10 @@ THEORY = [
 VECTORS = "10_risk_vectors"
 FEW = {
     **{notebook: {"n_economies": 5} for notebook in THEORY},
-    TWO_PERIODS: {"n_samples": 4000},
-    MYOPIC: {"n_samples": 4000},
+    TWO_PERIODS: {"n_samples": 400},
+    MYOPIC: {"n_samples": 400},
     VECTORS: {"n_instances": 3},
-    OWN: {},
+    OWN: {"n_paths": 400},
 }
 
 # one change for each parameter; some number must move
@@ -56,6 +64,7 @@ EXAMPLE = {
     "seed": 2,
 }
 SEED = int(os.environ.get("DYNPO_SEED", "2"))  # the nightly workflow takes new ones
+RERUNS = int(os.environ.get("DYNPO_RERUNS", "25"))
 RANDOM = {"seed": SEED, "n_economies": 6}
 CHANGES = {
     "01_risk_measures": RANDOM | {"level": 0.65, "discount": 0.9},
@@ -89,6 +98,38 @@ SWAPPED = {
     "agent1_level_time0": 0.0,
     "agent2_level_time0": 0.9,
 }
+NAMED = [
+    (TWO_PERIODS, {"agent1_level": 0.95, "n_samples": 20000}),  # the README's
+    (TWO_PERIODS, {"agent1_level": 0.905}),
+    *(
+        (
+            notebook,
+            {
+                "agent1_threshold": 0.06,
+                "agent1_level": 0.83,
+                "agent2_threshold": 0.04,
+                "agent2_level": 0.272,
+                "mean": 50.0,
+                "n_samples": 1000,
+            },
+        )
+        for notebook in (TWO_PERIODS, MYOPIC)
+    ),
+    (
+        MYOPIC,
+        {
+            "agent1_threshold": 0.25,
+            "agent1_level": 0.1,
+            "agent2_threshold": 0.49,
+            "agent2_level": 0.186,
+            "agent1_level_time0": 0.2,
+            "agent2_level_time0": 0.0,
+            "mean": 50.0,
+            "w1": 0.37,
+            "n_samples": 1000,
+        },
+    ),
+]
 SETS = [
     {},
     SWAPPED | {"mean": 3.5, "seed": 7, "n_samples": 100},
@@ -105,17 +146,6 @@ SETS = [
 ]
 
 
-def cells_with(notebook, values):
-    """Return the source of all code cells, the parameters replaced."""
-    path = parameters.find_notebook(notebook)
-    checked = parameters.check_parameters(notebook, values)
-    lines = "\n".join(f"{name} = {value!r}" for name, value in checked.items())
-    for cell in nbformat.read(path, as_version=4).cells:
-        if cell.cell_type == "code":
-            tagged = "parameters" in cell.metadata.get("tags", [])
-            yield f"{cell.source}\n{lines}" if tagged else cell.source
-
-
 def run(notebook, values):
     """Run a chapter's cells in this process; return what it records."""
     return _run(notebook, tuple((FEW[notebook] | values).items()))
@@ -123,27 +153,7 @@ def run(notebook, values):
 
 @cache
 def _run(notebook, values):
-    results = {}
-
-    def keep(name, value, digits=12):
-        results[name] = record._rounded(name, value, digits)
-
-    namespace = {"__name__": "__main__"}
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(record, "record", keep)
-        for source in cells_with(notebook, dict(values)):
-            exec(compile(source, notebook, "exec"), namespace)
-    return results
-
-
-@pytest.fixture(autouse=True)
-def quiet(monkeypatch):
-    """Figures are drawn and dropped."""
-    import matplotlib
-
-    matplotlib.use("agg")
-    monkeypatch.setattr(figures, "show", lambda: figures.plt.close("all"))
-    monkeypatch.setattr("IPython.display.display", lambda *args, **kwargs: None)
+    return execute(notebook, dict(values))
 
 
 @pytest.mark.parametrize("values", SETS, ids=lambda v: ",".join(v) or "defaults")
@@ -194,9 +204,65 @@ def test_every_parameter_changes_some_number(notebook):
         assert run(notebook, {name: value}) != base, name
 
 
-def test_every_chapter_is_rerun():
-    chapters = parameters.notebooks_folder().glob("*.ipynb")
-    assert {path.stem for path in chapters} == set(CHANGES)
+def failure(notebook, number, folder):
+    """Run a chapter with random parameters; return what went wrong, if anything."""
+    rng = np.random.default_rng([SEED, number])
+    larger = 1 if RERUNS <= 25 else 2
+    values = draw(notebook, rng, {name: larger * n for name, n in MOST.items()})
+    if notebook == OWN and rng.random() < 0.9:
+        values["economy_path"] = str(drawn_economy(folder, rng))
+    try:
+        with redirect_stdout(StringIO()):
+            execute(notebook, values)
+    except Exception as error:
+        cells = traceback.extract_tb(error.__traceback__)
+        where = [(c.filename, c.lineno) for c in cells if notebook in c.filename]
+        return f"number {number}, {values}: {error!r} in {where[-1:]}"
+    return None
+
+
+@pytest.mark.parametrize("notebook", CHANGES)
+def test_conclusions_hold_for_random_parameters(notebook, tmp_path):
+    """Every value is legal: where a page covers less, it says so and goes on."""
+    folders = [tmp_path / str(number) for number in range(RERUNS)]
+    for folder in folders:
+        folder.mkdir()
+    with ProcessPoolExecutor(2) as pool:
+        found = pool.map(failure, [notebook] * RERUNS, range(RERUNS), folders)
+        failed = [message for message in found if message]
+    assert not failed, "\n".join(failed)
+
+
+@pytest.mark.parametrize("values", NAMED, ids=lambda pair: ",".join(pair[1]))
+def test_sets_that_once_failed(values):
+    execute(*values)
+
+
+@pytest.mark.parametrize("notebook", [TWO_PERIODS, MYOPIC])
+def test_seeds_of_the_smallest_sample(notebook):
+    for seed in range(10):
+        execute(notebook, {"n_samples": 100, "seed": seed})
+
+
+@pytest.mark.parametrize("mean", [1e-100, 1e-12, 1e12, 1e100])
+@pytest.mark.parametrize("notebook", [TWO_PERIODS, MYOPIC])
+def test_numbers_scale_with_the_losses(notebook, mean):
+    scaled, base = run(notebook, {"mean": mean}), run(notebook, {"mean": 1.0})
+    for name in ("attachments_marginal", "total_risk_to_go_marginal"):
+        if name in base:
+            assert np.allclose(scaled[name], np.array(base[name]) * mean, 1e-9, 0)
+
+
+def test_every_chapter_is_rerun_every_night():
+    chapters = {path.stem for path in parameters.notebooks_folder().glob("*.ipynb")}
+    assert chapters == set(CHANGES)
+    workflow = yaml.safe_load((ROOT / ".github/workflows/nightly.yml").read_text())
+    job = workflow["jobs"]["reruns"]
+    numbers = job["strategy"]["matrix"]["chapter"]
+    assert sorted(numbers) == sorted(chapter[:2] for chapter in chapters)
+    (step,) = (step for step in job["steps"] if "pytest" in step.get("run", ""))
+    assert "random_parameters and" in step["run"]
+    assert step["env"]["DYNPO_RERUNS"] == 1000
 
 
 def test_results_hold_what_is_promised():
@@ -250,6 +316,21 @@ def test_reruns_in_kernels(tmp_path):
     assert small["results"]["attachments_marginal"] == pytest.approx(
         dp.TwoPeriodExample(mean=50, agent1_threshold=0.1).attachments().tolist(),
         rel=1e-11,
+    )
+
+
+def test_a_check_that_fails_says_whose_fault_it_is(tmp_path):
+    source = json.loads(parameters.find_notebook(TWO_PERIODS).read_text())
+    source["cells"] = [c for c in source["cells"] if c["id"] in ("06-02", "06-05")]
+    source["cells"][1]["source"] = ["assert mean < 300"]
+    path = tmp_path / "small.ipynb"
+    path.write_text(json.dumps(source))
+    with pytest.raises(NotebookFailed) as caught:
+        run_notebook(path, {"mean": 400.0}, tmp_path / "out", progress=False)
+    assert str(caught.value).startswith(
+        "small failed in cell [3]: AssertionError: a check of this page fails although "
+        "every value lies inside the domain that the page declares: the book is wrong "
+        "there; please report dynpo run small -p mean=400.0; kept"
     )
 
 

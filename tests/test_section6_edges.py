@@ -13,12 +13,13 @@ import dynpo_lite as dp
 
 PAPER = dp.TwoPeriodExample()
 NEVER = dp.TwoPeriodExample(agent1_threshold=1.0, agent2_threshold=1.0)
-SWAPPED = dp.TwoPeriodExample(
-    agent1_threshold=0.6,
-    agent1_level=0.99,
-    agent2_threshold=0.2,
-    agent2_level=0.9,
-)
+EXCHANGED = {
+    "agent1_threshold": 0.6,
+    "agent1_level": 0.99,
+    "agent2_threshold": 0.2,
+    "agent2_level": 0.9,
+}
+SWAPPED = dp.TwoPeriodExample(**EXCHANGED)
 ALIKE = dp.TwoPeriodExample(agent1_threshold=0.6, agent1_level=0.99)
 EQUAL_THRESHOLDS = dp.TwoPeriodExample(agent1_threshold=0.6)
 READINGS = [
@@ -68,7 +69,7 @@ def in_units_of_the_mean(example):
 
 
 @pytest.mark.parametrize("mean", [1e-290, 1e-160, 1e-12, 1e160, 1e290])
-@pytest.mark.parametrize("changes", [{}, {"agent1_threshold": 0.6}, vars(SWAPPED)])
+@pytest.mark.parametrize("changes", [{}, {"agent1_threshold": 0.6}, EXCHANGED])
 def test_any_unit_of_loss_gives_the_same_answer(changes, mean):
     one, other = (
         in_units_of_the_mean(dp.TwoPeriodExample(**changes | {"mean": m}))
@@ -103,6 +104,7 @@ def test_agents_who_are_never_alarmed_share_equally_and_ask_the_mean():
     for reading in READINGS:
         assert NEVER.expected_total_risk_to_go(**reading) == pytest.approx(200.0)
     assert shares(NEVER.layers("conditional")) == [TIED]
+    assert NEVER.endowment_range() == (0.0, 1.0)  # no other bound than the shares'
     one = dp.TwoPeriodExample(agent1_threshold=1.0)
     assert shares(one.layers("conditional")) == [FIRST]
     other = dp.TwoPeriodExample(agent2_threshold=1.0)
@@ -296,6 +298,14 @@ def test_a_contract_shares_out_the_whole_loss_between_two(layers, message):
     contract = [dp.Layer(float(a), float(b), shares) for a, b, shares in layers]
     with pytest.raises(ValueError, match=message):
         PAPER.evaluate(contract)
+
+
+def test_a_contract_may_hold_an_empty_layer():
+    below, above = PAPER.layers()
+    empty = dp.Layer(below.exhaustion, below.exhaustion, FIRST)
+    for law in ("marginal", "conditional"):
+        cost = PAPER.evaluate([below, above], law)
+        assert PAPER.evaluate([below, empty, above], law) == cost
 
 
 def test_a_contract_is_made_of_layers():

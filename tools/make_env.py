@@ -79,6 +79,35 @@ def run(*command):
         sys.exit("making .venv failed: " + " ".join(map(str, command)))
 
 
+def side_environment(venv, requirements, *options):
+    """Make an environment beside .venv, unless it is up to date; return its Python.
+
+    ``requirements`` is a list of pins; ``options`` of pip install what comes on top.
+    """
+    python, stamp = venv / "bin" / "python", venv / "dynpo-stamp"
+    total = hashlib.sha256(f"{venv} {VERSION}".encode())
+    for path in (requirements, ROOT / "requirements.txt", ROOT / "pyproject.toml"):
+        total.update(path.read_bytes())
+    expected = f"{VERSION} {total.hexdigest()}\n"
+    if python.exists() and stamp.is_file() and stamp.read_text() == expected:
+        return python
+    print(f"making {venv.name} with Python {VERSION}", file=sys.stderr, flush=True)
+    start = time.perf_counter()
+    shutil.rmtree(venv, ignore_errors=True)
+    venv.mkdir()
+    (venv / ".gitignore").write_text("*\n")  # as Python does by itself from 3.13 on
+    commands = [[sys.executable, "-m", "venv", venv]]
+    commands += [[python, *PIP, "-r", requirements]]
+    commands += [[python, *PIP, *options]] if options else []
+    for command in commands:
+        if subprocess.run(command, cwd=ROOT, check=False).returncode:
+            sys.exit(f"making {venv.name} failed: " + " ".join(map(str, command)))
+    stamp.write_text(expected)
+    seconds = time.perf_counter() - start
+    print(f"made {venv.name} in {seconds:.0f} s", file=sys.stderr)
+    return python
+
+
 def make_book_part():
     """Make a new environment with what the book needs."""
     try:

@@ -122,7 +122,7 @@ class Assessment:
         parts = (
             share * self._shortfall(level, layer, s1)
             for layer in layers
-            for share, level in zip(layer.shares, regime.levels, strict=True)
+            for share, level in zip(layer.shares, regime.levels)
             if share
         )
         return np.asarray(sum(parts))

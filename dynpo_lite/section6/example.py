@@ -133,7 +133,7 @@ class TwoPeriodExample:
         """
         return tuple(
             Mixture([Expectation(), ExpectedShortfall(level)], [t, 1 - t])
-            for t, level in zip(self.thresholds, self.levels, strict=True)
+            for t, level in zip(self.thresholds, self.levels)
         )
 
     @cached_property
@@ -412,7 +412,7 @@ class TwoPeriodExample:
         """
         return tuple(
             self._judge(law).at_time0(level, (whole,))
-            for level, whole in zip(self.levels_time0, WHOLES, strict=True)
+            for level, whole in zip(self.levels_time0, WHOLES)
         )
 
     def tail(

@@ -92,7 +92,7 @@ def simulate(
         seed,
         tuple(
             Estimate(cut, _standard_error(effect))
-            for (cut, effect), layer in zip(cuts, marginal[1:], strict=True)
+            for (cut, effect), layer in zip(cuts, marginal[1:])
             if layer.attachment in strict
         ),
         tuple(
@@ -127,7 +127,7 @@ def _sample_totals(
         for i, level in enumerate(regime.levels):
             measure = ExpectedShortfall(level)
             q = np.quantile(s2, level, method="inverted_cdf") if level else 0.0
-            for a, b, layer in zip(ends[:-1], ends[1:], exact, strict=True):
+            for a, b, layer in zip(ends[:-1], ends[1:], exact):
                 share = layer.shares[i]
                 if share:
                     totals[j] += share * choquet(np.clip(s2, a, b) - a, measure)

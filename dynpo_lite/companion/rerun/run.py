@@ -54,6 +54,10 @@ VERSIONS = ("numpy", "scipy", "matplotlib", "dynpo-lite")
 TOOLS = ("ipykernel", "matplotlib", "myst_nb", "papermill", "sphinx_design")
 TOOLS += ("sphinx_proof", "sphinxcontrib.bibtex", "yaml")
 RESULTS = "results.json"
+BOOK_IS_WRONG = (
+    "a check of this page fails although every value lies inside the domain that the "
+    "page declares: the book is wrong there; please report"
+)
 
 
 # --- what there is to run -------------------------------------------------------------
@@ -342,7 +346,7 @@ def _run_kernel(plan: Plan, source: Any, work: Path, progress: bool) -> Any:
         kept = _keep(plan, notebook)
         raise NotebookFailed(
             f"{plan.name} failed in cell [{error.exec_count}]: "
-            f"{_last_line(error)}; kept as far as it ran: {kept}"
+            f"{_reason(error, plan)}; kept as far as it ran: {kept}"
         ) from None
     except RuntimeError as error:  # of nbclient, about a kernel that is gone
         if stops:
@@ -373,9 +377,12 @@ def _page(plan: Plan, notebook: Any) -> str:
         ) from error
 
 
-def _last_line(error: Any) -> str:
+def _reason(error: Any, plan: Plan) -> str:
     lines = f"{error.ename}: {error.evalue}".rstrip(": ").splitlines()
-    return lines[0] if len(lines) == 1 else f"{lines[0]} ... {lines[-1]}"
+    line = lines[0] if len(lines) == 1 else f"{lines[0]} ... {lines[-1]}"
+    if error.ename != "AssertionError":
+        return line
+    return f"{line}: {BOOK_IS_WRONG} {plan.command}"
 
 
 def _kernel_of_this_interpreter(work: Path, stops: list[int]) -> type:
