@@ -135,43 +135,58 @@ def test_thresholds_of_nearly_zero_count_as_zero_where_contracts_cannot_see_s1()
     assert shares(above.layers("conditional")) == [SECOND, FIRST]
 
 
-def shortfall_of_layer(losses, level, a, b):
-    """Expected Shortfall of the part of S2 between a and b, by a sum over levels."""
-    u = (np.arange(1000) + 0.5) / 1000 * (1 - level)
-    x = np.array([losses.s2_quantile(v) for v in u])
-    return (np.clip(x, a, b) - a).mean()
+def shares_with_premia(example):
+    """Search the w1, and agent 1's parts of the tied layers, for which premia exist.
 
-
-def test_endowment_range_where_the_lower_layer_is_tied():
-    """Search over agent 1's part of the tied layer; the calm regime fixes the premium.
-
-    With equal thresholds there are two regimes.  In the calm one both use the mean,
-    so the premium is what makes agent 1 indifferent there.
+    Risks are means over equally likely parts of the tail of S2; no shared formula.
     """
-    losses, m = EQUAL_THRESHOLDS.losses, 200.0
-    (_, owned) = EQUAL_THRESHOLDS.layers()
-    d = owned.attachment
-    beyond = float(losses.s2_stop_loss(d))
-    risk = {
-        (level, layer): shortfall_of_layer(losses, level, *layer)
-        for level in (0.9, 0.99)
-        for layer in ((0.0, np.inf), (0.0, d), (d, np.inf))
-    }
+
+    def risk(level, layer):
+        u = (np.arange(2000) + 0.5) / 2000 * (1 - level)
+        x = np.array([example.losses.s2_quantile(v) for v in u])
+        return (
+            np.clip(x, layer.attachment, layer.exhaustion) - layer.attachment
+        ).mean()
+
+    def in_every_regime(layers, agent):
+        levels = [regime.levels[agent] for regime in example.regimes]
+        return np.array([sum(risk(a, layer) for layer in layers) for a in levels])
+
+    layers = example.layers()
+    tied = [layer for layer in layers if layer.shares == TIED]
     part = np.linspace(0, 1, 401)
-    possible = []
-    for w1 in np.linspace(0, 1, 401):
-        premium = w1 * m - part * (m - beyond) - beyond
-        first = part * risk[0.9, (0.0, d)] + risk[0.9, (d, np.inf)] + premium
-        second = (1 - part) * risk[0.99, (0.0, d)] - premium
-        fits = first <= w1 * risk[0.9, (0.0, np.inf)] + 1e-9
-        fits &= second <= (1 - w1) * risk[0.99, (0.0, np.inf)] + 1e-9
-        if fits.any():
-            possible.append(w1)
-    low, high = EQUAL_THRESHOLDS.endowment_range()
-    assert low == pytest.approx(possible[0], abs=0.01)
-    assert low == pytest.approx(0.5425, abs=1e-4)
-    assert high == pytest.approx(1.0, abs=1e-9)
-    assert possible[-1] == 1
+    whole, tie, own = (
+        [in_every_regime(of[agent], agent) for agent in (0, 1)]
+        for of in (
+            [[dp.Layer(0.0, np.inf, FIRST)]] * 2,
+            [tied, tied],
+            [[y for y in layers if y.shares == owner] for owner in (FIRST, SECOND)],
+        )
+    )
+    kept = [own[0] + part[:, None] * tie[0], own[1] + (1 - part)[:, None] * tie[1]]
+    return [
+        w1
+        for w1 in np.linspace(0, 1, 401)
+        if (
+            (kept[1] - (1 - w1) * whole[1]).max(axis=1)
+            <= (w1 * whole[0] - kept[0]).min(axis=1) + 1e-9
+        ).any()
+    ]
+
+
+@pytest.mark.parametrize(
+    "example",
+    [
+        EQUAL_THRESHOLDS,  # the lower layer is tied
+        dp.TwoPeriodExample(200.0, 0.6, 0.99, 0.6, 0.9),
+        dp.TwoPeriodExample(200.0, 0.25, 0.5, 0.75, 0.75),  # the upper layer is tied
+        dp.TwoPeriodExample(200.0, 0.75, 0.75, 0.25, 0.5),
+    ],
+)
+def test_endowment_range_where_layers_are_tied(example):
+    assert TIED in shares(example.layers())
+    found = shares_with_premia(example)
+    assert example.endowment_range() == pytest.approx((found[0], found[-1]), abs=0.01)
 
 
 # samples ------------------------------------------------------------------------

@@ -102,7 +102,7 @@ class ExponentialPair:
         ndarray
             Of the shape of ``x``, in units of loss.
         """
-        z = 2 * np.sqrt(np.asarray(x, dtype=float) / self.mean)
+        z = 2 * np.sqrt(np.asarray(x) / self.mean)
         with np.errstate(invalid="ignore"):
             inner = np.where(z < np.inf, z**2 * _bessel(2, z), 0.0)
         return self.mean / 2 * np.where(z > 1e-100, inner, 2.0)
