@@ -139,6 +139,17 @@ NAMED = [
             "n_samples": 1000,
         },
     ),
+    (
+        MYOPIC,
+        {
+            "agent1_threshold": 0.9854393229332579,
+            "agent1_level": 0.6789363766502087,
+            "agent2_threshold": 0.90603835637488,
+            "agent2_level": 0.9252205924789451,
+            "n_samples": 540,
+            "w1": 0.1262125215658776,
+        },
+    ),
 ]
 SETS = [
     {},
