@@ -82,7 +82,8 @@ def test_make_runs_every_gate():
     tests = lines("test")
     strict = "-m pytest -o addopts= -p no:cacheprovider -n 2 --dist loadfile --nbval "
     strict += "--nbval-current-env --nbval-cell-timeout 300 notebooks"
-    for command in ("-m ruff check .", "-m mypy", "-m pytest", strict):
+    unit = "-m pytest -n 2 --dist worksteal"
+    for command in ("-m ruff check .", "-m mypy", unit, strict):
         assert command in tests, command
     assert "tools/build_book.py" in lines("book")
     assert "tools/browser.py" in lines("browser")
