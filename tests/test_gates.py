@@ -60,7 +60,7 @@ def test_make_keeps_the_asserts_of_all_commands():
 def make(*arguments, **environment):
     """Run make in the repository; `-n` among the arguments only prints."""
     return subprocess.run(
-        ["make", *arguments],
+        ["make", "--no-print-directory", *arguments],
         cwd=ROOT,
         env=os.environ | environment,
         capture_output=True,

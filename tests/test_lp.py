@@ -8,11 +8,11 @@ import pytest
 import scipy.optimize
 from scipy.sparse import csr_array
 
-import dynpo_lite
+import dynpo_lite as dp
 from dynpo_lite.base import lp
 from dynpo_lite.base.lp import solve_lp
 
-PACKAGE = Path(dynpo_lite.__file__).parent
+PACKAGE = Path(dp.__file__).parent
 
 
 def test_only_one_module_calls_the_solver():

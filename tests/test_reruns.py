@@ -2,7 +2,7 @@
 
 Every conclusion of a chapter is an assert in one of its cells, so a rerun that ends has
 drawn the same conclusions again.  DYNPO_RERUNS says how many random sets of parameters
-each chapter gets, 5 by default; DYNPO_SEED where they begin.
+each chapter gets, 25 by default; DYNPO_SEED where they begin.
 """
 
 import json
@@ -16,13 +16,14 @@ from contextlib import redirect_stdout
 from functools import cache
 from io import StringIO
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
 import yaml
 from chapter_runs import execute
 from random_economies import drawn_economy
-from random_parameters import MOST, draw
+from random_parameters import MOST, MOST_BY_DAY, draw
 
 import dynpo_lite as dp
 from dynpo_lite.companion.files.economy_file import example_path
@@ -64,7 +65,7 @@ EXAMPLE = {
     "seed": 2,
 }
 SEED = int(os.environ.get("DYNPO_SEED", "2"))  # the nightly workflow takes new ones
-RERUNS = int(os.environ.get("DYNPO_RERUNS", "5"))
+RERUNS = int(os.environ.get("DYNPO_RERUNS", "25"))
 RANDOM = {"seed": SEED, "n_economies": 6}
 CHANGES = {
     "01_risk_measures": RANDOM | {"level": 0.65, "discount": 0.9},
@@ -101,6 +102,15 @@ SWAPPED = {
 NAMED = [
     (TWO_PERIODS, {"agent1_level": 0.95, "n_samples": 20000}),  # the README's
     (TWO_PERIODS, {"agent1_level": 0.905}),
+    (
+        "04_comonotone_market",
+        {
+            "seed": 164118896089794208,
+            "n_economies": 6,
+            "horizon": 4,
+            "n_agents": 3,
+        },
+    ),
     (
         VECTORS,
         {
@@ -210,42 +220,55 @@ def test_conclusions_hold_for_other_economies_and_paths(values):
     assert results["total_risk_to_go"] < sum(results["risk_without_trade"])
 
 
+# many reruns: defaults, each parameter alone, all of them at random -------------------
+
+
+@cache
+def reruns(notebook):
+    """Return values, results and failure of reruns: a base, single changes, others."""
+    base = FEW[notebook]
+    given = [base, *(base | {k: v} for k, v in CHANGES[notebook].items())]
+    jobs = given + list(range(max(RERUNS - len(given) + 1, 15)))
+    with ProcessPoolExecutor(2) as pool:
+        return list(pool.map(rerun, [notebook] * len(jobs), jobs))
+
+
+def rerun(notebook, job):
+    """Run a chapter with given parameters, or with the random ones of a number."""
+    with TemporaryDirectory() as folder:
+        values = job if isinstance(job, dict) else random_values(notebook, job, folder)
+        try:
+            with redirect_stdout(StringIO()):
+                return values, execute(notebook, values), None
+        except Exception as error:
+            cells = traceback.extract_tb(error.__traceback__)
+            where = [(c.filename, c.lineno) for c in cells if notebook in c.filename]
+            return values, None, f"{values}: {error!r} in {where[-1:]}"
+
+
+def random_values(notebook, number, folder):
+    """Return legal values; the numbers of samples are small, and smaller by day."""
+    rng = np.random.default_rng([SEED, number])
+    values = draw(notebook, rng, MOST if RERUNS > 25 else MOST | MOST_BY_DAY)
+    if notebook == OWN and rng.random() < 0.9:
+        values["economy_path"] = str(drawn_economy(folder, rng))
+    return values
+
+
+@pytest.mark.parametrize("notebook", CHANGES)
+def test_conclusions_hold_for_random_parameters(notebook):
+    """Every value is legal: where a page covers less, it says so and goes on."""
+    failed = [failure for *_, failure in reruns(notebook) if failure]
+    assert not failed, "\n".join(failed)
+
+
 @pytest.mark.parametrize("notebook", CHANGES)
 def test_every_parameter_changes_some_number(notebook):
     declared = parameters.read_parameters(parameters.find_notebook(notebook))
-    base = run(notebook, {})
     assert {p.name for p in declared} == set(CHANGES[notebook])
-    for name, value in CHANGES[notebook].items():
-        assert run(notebook, {name: value}) != base, name
-
-
-def failure(notebook, number, folder):
-    """Run a chapter with random parameters; return what went wrong, if anything."""
-    rng = np.random.default_rng([SEED, number])
-    larger = 1 if RERUNS <= 25 else 2
-    values = draw(notebook, rng, {name: larger * n for name, n in MOST.items()})
-    if notebook == OWN and rng.random() < 0.9:
-        values["economy_path"] = str(drawn_economy(folder, rng))
-    try:
-        with redirect_stdout(StringIO()):
-            execute(notebook, values)
-    except Exception as error:
-        cells = traceback.extract_tb(error.__traceback__)
-        where = [(c.filename, c.lineno) for c in cells if notebook in c.filename]
-        return f"number {number}, {values}: {error!r} in {where[-1:]}"
-    return None
-
-
-@pytest.mark.parametrize("notebook", CHANGES)
-def test_conclusions_hold_for_random_parameters(notebook, tmp_path):
-    """Every value is legal: where a page covers less, it says so and goes on."""
-    folders = [tmp_path / str(number) for number in range(RERUNS)]
-    for folder in folders:
-        folder.mkdir()
-    with ProcessPoolExecutor(2) as pool:
-        found = pool.map(failure, [notebook] * RERUNS, range(RERUNS), folders)
-        failed = [message for message in found if message]
-    assert not failed, "\n".join(failed)
+    (_, base, _), *alone = reruns(notebook)[: len(declared) + 1]
+    for values, results, _ in alone:
+        assert results != base, values
 
 
 @pytest.mark.parametrize("values", NAMED, ids=lambda pair: ",".join(pair[1]))
