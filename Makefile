@@ -37,7 +37,7 @@ book: env
 test: env-test
 	$(venv) -m ruff check .
 	$(venv) -m mypy
-	$(venv) -m pytest -n 2 --dist worksteal
+	$(venv) -m pytest -n 2 --dist loadfile
 	$(venv) -m pytest -o addopts= -p no:cacheprovider -n 2 --dist loadfile \
 		--nbval --nbval-current-env --nbval-cell-timeout 300 notebooks
 

@@ -82,7 +82,7 @@ def test_make_runs_every_gate():
     tests = lines("test")
     strict = "-m pytest -o addopts= -p no:cacheprovider -n 2 --dist loadfile --nbval "
     strict += "--nbval-current-env --nbval-cell-timeout 300 notebooks"
-    unit = "-m pytest -n 2 --dist worksteal"
+    unit = "-m pytest -n 2 --dist loadfile"
     for command in ("-m ruff check .", "-m mypy", unit, strict):
         assert command in tests, command
     assert "tools/build_book.py" in lines("book")
