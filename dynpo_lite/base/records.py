@@ -10,6 +10,14 @@ K = TypeVar("K")
 V = TypeVar("V")
 
 
+def keep(record: object, **values: Any) -> None:
+    """Set fields of a frozen dataclass; arrays become read-only."""
+    for name, value in values.items():
+        if isinstance(value, np.ndarray):
+            value.setflags(write=False)
+        object.__setattr__(record, name, value)
+
+
 class ByValue:
     """Equality and hash of a frozen dataclass whose fields may be arrays."""
 
@@ -53,4 +61,4 @@ class ReadOnly(Mapping[K, V]):
         return len(self._items)
 
     def __repr__(self) -> str:
-        return repr(self._items)
+        return repr(dict(self))

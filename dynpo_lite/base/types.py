@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 Array: TypeAlias = NDArray[np.float64]
 Bools: TypeAlias = NDArray[np.bool_]
 Integers: TypeAlias = NDArray[np.integer[Any]]
-Measure: TypeAlias = Any  # a Distortion, a Supremum, or a callable of probabilities
 # one field has one type: given as array_like or a sequence, kept as a read-only
 # ndarray or a tuple
 Kept: TypeAlias = Any

@@ -22,11 +22,7 @@ import numpy as np
 from dynpo_lite.base import validate
 from dynpo_lite.base.records import ReadOnly
 from dynpo_lite.base.types import Array, Integers
-from dynpo_lite.economy.deterministic_programme import (
-    Market,
-    Sacrifice,
-    best_contracts,
-)
+from dynpo_lite.economy.deterministic_programme import Market, Sacrifice, best_contracts
 from dynpo_lite.economy.economy import Economy
 from dynpo_lite.economy.solution import Solution
 from dynpo_lite.risk.crossings import equal_shares
@@ -87,26 +83,6 @@ class DeterministicSolution(Solution):
     @cached_property
     def _contracts(self) -> "_Contracts":
         return _Contracts(self)
-
-    @cached_property
-    def risk_to_go(self) -> Array:
-        return validate.frozen(self._contracts.risk)
-
-    @cached_property
-    def total_risk_to_go(self) -> Array:
-        return validate.frozen(self.risk_to_go.sum(axis=0))
-
-    @cached_property
-    def allocation(self) -> Array:
-        return validate.frozen(self._contracts.paid)
-
-    @cached_property
-    def layer_risk(self) -> Array:
-        return validate.frozen(self._contracts.layer_risk)
-
-    @cached_property
-    def layers(self) -> Mapping[int, tuple[Layer, ...]]:
-        return ReadOnly(self._contracts.layers)
 
     @cached_property
     def constants(self) -> Mapping[int, Array]:
@@ -251,19 +227,14 @@ class _Stage:
         from scipy.sparse import csr_array
 
         tree, first = self.economy.tree, self.children[0]
-        groups = [
-            (
-                siblings,
-                *descending_order(siblings, self.rank[siblings.children - first]),
-            )
-            for siblings in tree.siblings[self.t - 1]
-        ]
-        measures = [self.economy.measures_at(agent, g.parent) for g, _, _ in groups]
-        n_parts = max(len(parts) for found in measures for parts, _ in found)
+        found = self.economy.measures_at(agent, self.parents)
+        n_parts = max(len(parts) for parts, _ in found)
         weights = np.empty((n_parts, len(self.children)))
-        for (siblings, order, level), found in zip(groups, measures, strict=True):
-            places = np.take_along_axis(siblings.children, order, axis=1) - first
-            for parts, rows in found:
+        for siblings in tree.siblings[self.t - 1]:
+            own = siblings.children - first
+            order, level = descending_order(siblings, self.rank[own])
+            places = np.take_along_axis(own, order, axis=1)
+            for parts, rows in self.economy.measures_at(agent, siblings.parent):
                 at = level if len(level) == 1 else level[rows]
                 for j in range(n_parts):
                     weights[j, places[rows]] = _differences(_part(parts, j), at)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -47,19 +48,24 @@ class Solution:
     surplus_split: Array
 
     @cached_property
+    def _contracts(self) -> Any:
+        """What was found at once, unless a reading finds it when asked for."""
+        raise NotImplementedError
+
+    @cached_property
     def total_risk_to_go(self) -> Array:
         """The least total risk-to-go at every node, (n_nodes,); 0 at leaves."""
-        raise NotImplementedError
+        return frozen(self.risk_to_go.sum(axis=0))
 
     @cached_property
     def risk_to_go(self) -> Array:
         """Every agent's risk-to-go at every node, (n_agents, n_nodes)."""
-        raise NotImplementedError
+        return frozen(self._contracts.risk)
 
     @cached_property
     def allocation(self) -> Array:
         """What every agent pays at every node, (n_agents, n_nodes); 0 at the root."""
-        raise NotImplementedError
+        return frozen(self._contracts.paid)
 
     @cached_property
     def layers(self) -> Mapping[int, tuple[Layer, ...]]:
@@ -68,12 +74,12 @@ class Solution:
         By the node before the payment where contracts depend on it; by the time of
         payment 1..T where they are deterministic.
         """
-        raise NotImplementedError
+        return ReadOnly(self._contracts.layers)
 
     @cached_property
     def layer_risk(self) -> Array:
         """What its layers cost each agent, premium left out; nan at leaves."""
-        raise NotImplementedError
+        return frozen(self._contracts.layer_risk)
 
     @cached_property
     def saddle_weights(self) -> Mapping[int, tuple[Array, ...]]:

@@ -11,9 +11,10 @@ dynamically Pareto optimal exactly if it is individually rational and attains ev
 :math:`V_v` (Theorem R of the companion).
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, reduce
+from typing import Any
 
 import numpy as np
 
@@ -49,12 +50,15 @@ class StateDependentSolution(Solution):
                 families.append(family)
         return tuple(families)
 
+    def _filled(self, result: Array, value: Callable[["_Family"], Array]) -> Array:
+        """Return the array, filled at all parents."""
+        for family in self._families:
+            result[..., family.siblings.parent] = value(family)
+        return frozen(result)
+
     @cached_property
     def total_risk_to_go(self) -> Array:
-        total = np.zeros(self.economy.tree.n_nodes)
-        for family in self._families:
-            total[family.siblings.parent] = family.value
-        return frozen(total)
+        return self._filled(np.zeros(self.economy.tree.n_nodes), lambda f: f.value)
 
     @property
     def _noise(self) -> float:
@@ -66,18 +70,13 @@ class StateDependentSolution(Solution):
         if self.individually_rational:
             saved = self.surplus_split[:, None] * self.surplus
             return frozen(self.risk_without_trade - saved)
-        risk = np.zeros_like(self.economy.endowments)
-        for family in self._families:
-            equal = family.sure / self.economy.n_agents
-            risk[:, family.siblings.parent] = family.layer_risks + equal
-        return frozen(risk)
+        none, n = np.zeros_like(self.economy.endowments), self.economy.n_agents
+        return self._filled(none, lambda f: f.layer_risks + f.sure / n)
 
     @cached_property
     def layer_risk(self) -> Array:
-        risks = np.full(self.economy.endowments.shape, np.nan)
-        for family in self._families:
-            risks[:, family.siblings.parent] = family.layer_risks
-        return frozen(risks)
+        unknown = np.full(self.economy.endowments.shape, np.nan)
+        return self._filled(unknown, lambda f: f.layer_risks)
 
     @cached_property
     def allocation(self) -> Array:
@@ -90,7 +89,12 @@ class StateDependentSolution(Solution):
 
     @cached_property
     def layers(self) -> Mapping[int, tuple[Layer, ...]]:
-        return _NodeLayers(self._families)
+        where = {
+            node: (family, row)
+            for family in self._families
+            for row, node in enumerate(family.siblings.parent.tolist())
+        }
+        return _NodeLayers({node: where[node] for node in sorted(where)})
 
     @cached_property
     def saddle_weights(self) -> Mapping[int, tuple[Array, ...]]:
@@ -111,14 +115,12 @@ class _Family:
         self.z, self.level = descending(siblings, z)
         self.width = self.z[:, :-1] - self.z[:, 1:]
         self.sure = self.z[:, -1]
-        self.saddles: dict[int, tuple[Array, list[Array]]] = {}
+        self.saddles: dict[int, list] = {}
         tails = [self._distorted(i) for i in range(economy.n_agents)]
         known = [tail for tail in tails if tail is not None]
         self._tails = known if len(known) == len(tails) else self._solve_saddles()
-        k = self._tails[0]
-        for tail in self._tails[1:]:
-            k = np.minimum(k, tail)
-        self.value = (self.width * k).sum(axis=1) + self.sure
+        least = reduce(np.minimum, self._tails)
+        self.value = (self.width * least).sum(axis=1) + self.sure
 
     def _distorted(self, agent: int) -> Array | None:
         """The agent's distorted tails, (m or 1, b - 1); None with a supremum."""
@@ -144,15 +146,11 @@ class _Family:
                     parts[i][row] = found
         tails = np.empty((n, *self.width.shape))
         for row in range(m):
-            if all(len(parts[i][row]) == 1 for i in range(n)):
-                tails[:, row] = [parts[i][row][0].values(level[row]) for i in range(n)]
-                continue
-            k = [
-                np.array([d.values(level[row]) for d in parts[i][row]])
-                for i in range(n)
-            ]
-            tails[:, row], shares, weights = saddle_shares(k, self.width[row])
-            self.saddles[row] = shares, weights
+            k = [np.array([d.values(level[row]) for d in own[row]]) for own in parts]
+            if max(map(len, k)) == 1:
+                tails[:, row] = np.concatenate(k)
+            else:
+                tails[:, row], *self.saddles[row] = saddle_shares(k, self.width[row])
         return list(tails)
 
     @cached_property
@@ -189,22 +187,9 @@ class _Family:
         return stack(self.z[row, ::-1], self.shares[:, row, ::-1].T)
 
 
-class _NodeLayers(Mapping[int, tuple[Layer, ...]]):
+class _NodeLayers(ReadOnly[int, Any]):
     """Node -> layers, made when asked for."""
 
-    def __init__(self, families: tuple[_Family, ...]):
-        self._where = {
-            int(node): (family, row)
-            for family in families
-            for row, node in enumerate(family.siblings.parent.tolist())
-        }
-
     def __getitem__(self, node: int) -> tuple[Layer, ...]:
-        family, row = self._where[node]
+        family, row = super().__getitem__(node)
         return family.layers(row)
-
-    def __iter__(self) -> Iterator[int]:
-        return iter(sorted(self._where))
-
-    def __len__(self) -> int:
-        return len(self._where)

@@ -13,14 +13,17 @@ and, where it is piecewise linear, its ``breakpoints``.  Their pointwise minimum
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from dynpo_lite.base import validate
+from dynpo_lite.base.records import keep
 from dynpo_lite.base.types import Array, Kept
+
+_concave = partial(validate.number, cure="the function is concave only there")
 
 
 class Distortion:
@@ -174,7 +177,7 @@ class ExpectedShortfall(Distortion):
         if np.isscalar(self.level) and self.level == 1:
             cure = "use WorstCase() for level 1"
         level = validate.number("level", self.level, 0, 1, closed="left", cure=cure)
-        object.__setattr__(self, "level", level)
+        keep(self, level=level)
 
     @cached_property
     def tail(self) -> float:
@@ -249,11 +252,7 @@ class ProportionalHazard(Distortion):
     exponent: float
 
     def __post_init__(self) -> None:
-        cure = "the function is concave only there"
-        value = validate.number(
-            "exponent", self.exponent, 0, 1, closed="right", cure=cure
-        )
-        object.__setattr__(self, "exponent", value)
+        keep(self, exponent=_concave("exponent", self.exponent, 0, 1, closed="right"))
 
     def values(self, s: Array) -> Array:
         """Return ``s ** exponent``."""
@@ -290,9 +289,7 @@ class DualPower(Distortion):
     power: float
 
     def __post_init__(self) -> None:
-        cure = "the function is concave only there"
-        value = validate.number("power", self.power, 1, closed="left", cure=cure)
-        object.__setattr__(self, "power", value)
+        keep(self, power=_concave("power", self.power, 1, closed="left"))
 
     def values(self, s: Array) -> Array:
         """Return ``1 - (1 - s) ** power``."""
@@ -330,9 +327,7 @@ class Wang(Distortion):
     shift: float
 
     def __post_init__(self) -> None:
-        cure = "the function is concave only there"
-        value = validate.number("shift", self.shift, 0, closed="left", cure=cure)
-        object.__setattr__(self, "shift", value)
+        keep(self, shift=_concave("shift", self.shift, 0, closed="left"))
 
     def values(self, s: Array) -> Array:
         """Return ``Phi(Phi^{-1}(s) + shift)``."""
@@ -392,8 +387,7 @@ class PiecewiseLinear(Distortion):
                 f"k = {k.tolist()} is no concave distortion: "
                 "let it increase with falling slopes and end in 1"
             )
-        object.__setattr__(self, "s", validate.frozen(s.copy()))
-        object.__setattr__(self, "k", validate.frozen(k.copy()))
+        keep(self, s=s.copy(), k=k.copy())
 
     @property
     def jump(self) -> float:
@@ -423,7 +417,7 @@ class Combination(Distortion):
     distortions: Kept
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "distortions", as_distortions(self.distortions))
+        keep(self, distortions=as_distortions(self.distortions))
 
     @property
     def breakpoints(self) -> Array | None:
@@ -479,7 +473,7 @@ class Mixture(Combination):
     def __post_init__(self) -> None:
         super().__post_init__()
         weights = validate.probabilities("weights", self.weights, len(self.distortions))
-        object.__setattr__(self, "weights", validate.frozen(weights))
+        keep(self, weights=weights)
 
     @property
     def jump(self) -> float:
@@ -581,10 +575,5 @@ def as_distortion(measure: DistortionLike, name: str = "measure") -> Distortion:
 
 def as_distortions(distortions: Iterable[DistortionLike]) -> tuple[Distortion, ...]:
     """Return a sequence of distortions as a tuple of at least one."""
-    try:
-        parts = tuple(distortions)
-    except TypeError:
-        parts = ()
-    if not parts:
-        raise ValueError(f"distortions = {distortions!r} holds none: give at least one")
+    parts = validate.entries("distortions", distortions)
     return tuple(as_distortion(k, f"distortions[{i}]") for i, k in enumerate(parts))

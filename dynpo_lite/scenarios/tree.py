@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from dynpo_lite.base import validate
+from dynpo_lite.base.records import keep
 from dynpo_lite.base.types import Array, Integers, Kept
 
 
@@ -83,17 +84,10 @@ class ScenarioTree:
         stage = _stages(parent)
         probability[1:] /= _check_probabilities(parent, probability)[parent[1:]]
         probability[0] = 1.0
-        for name, value in (
-            ("parent", parent),
-            ("probability", probability),
-            ("stage", stage),
-        ):
-            object.__setattr__(self, name, validate.frozen(value))
-        childless = np.ones(len(parent), dtype=bool)
+        keep(self, parent=parent, probability=probability, stage=stage)
+        childless = stage < stage[-1]
         childless[parent[1:]] = False
-        early = np.flatnonzero(childless & (stage < stage[-1]))
-        if len(early):
-            v = early[0]
+        if (v := validate.first(childless)) is not None:
             raise ValueError(
                 f"parent: node {v} ends at stage {stage[v]} but the horizon is "
                 f"{stage[-1]}: give it a child (of probability 1) at each later stage"
@@ -166,14 +160,18 @@ def _stages(parent: Integers) -> Integers:
             f"parent[0] = {parent[0]} in a tree of {n} node(s): node 0 is the root, "
             "with parent -1, and needs children"
         )
-    late = np.flatnonzero(parent >= np.arange(n))
-    roots = np.flatnonzero(parent[1:] < 0) + 1
-    for nodes, cure in (
-        (roots, "a tree has one root, node 0; give every other node its parent"),
-        (late, "a parent comes before its children (no cycles); order nodes by stage"),
+    place = np.arange(n)
+    for wrong, cure in (
+        (
+            (parent < 0) & (place > 0),
+            "a tree has one root, node 0; give every other node its parent",
+        ),
+        (
+            parent >= place,
+            "a parent comes before its children (no cycles); order nodes by stage",
+        ),
     ):
-        if len(nodes):
-            v = nodes[0]
+        if (v := validate.first(wrong)) is not None:
             raise ValueError(f"parent[{v}] = {parent[v]}: {cure}")
     # nodes of the next stage are those before the first whose parent is itself new
     latest = np.maximum.accumulate(parent)
@@ -181,9 +179,8 @@ def _stages(parent: Integers) -> Integers:
     first, low, t = 0, 1, 0
     while low < n:
         high = int(np.searchsorted(latest, low))
-        early = np.flatnonzero(parent[low:high] < first)
-        if len(early):
-            v = low + early[0]
+        if (early := validate.first(parent[low:high] < first)) is not None:
+            v = low + early
             raise ValueError(
                 f"parent[{v}] = {parent[v]} skips a stage or comes out of order: "
                 "list all nodes of one stage before those of the next"
@@ -198,9 +195,8 @@ def _check_probabilities(parent: Integers, probability: Array) -> Array:
         raise ValueError(
             f"probability[0] = {probability[0]}: the root has probability 1"
         )
-    wrong = np.flatnonzero((probability <= 0) | (probability > 1 + 1e-9))
-    if len(wrong):
-        v = wrong[0]
+    wrong = (probability <= 0) | (probability > 1 + validate.PROBABILITY_TOL)
+    if (v := validate.first(wrong)) is not None:
         raise ValueError(
             f"probability[{v}] = {probability[v]} is outside (0, 1]: give conditional "
             "probabilities and leave out children of probability 0"
@@ -208,9 +204,8 @@ def _check_probabilities(parent: Integers, probability: Array) -> Array:
     total = np.zeros(len(parent))
     np.add.at(total, parent[1:], probability[1:])
     has = np.bincount(parent[1:], minlength=len(parent)) > 0
-    off = np.flatnonzero(has & (np.abs(total - 1) > validate.PROBABILITY_TOL))
-    if len(off):
-        v = off[0]
+    off = has & (np.abs(total - 1) > validate.PROBABILITY_TOL)
+    if (v := validate.first(off)) is not None:
         raise ValueError(
             f"probability: the children of node {v} sum to {total[v]:.10g}: "
             "divide them by their sum (they are conditional on the parent)"

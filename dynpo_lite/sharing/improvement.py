@@ -65,11 +65,7 @@ def comonotone_improvement(
     [[1.5, 1.5], [-0.5, 0.5]]
     """
     shares = validate.finite_array("shares", shares, ndim=2)
-    n_states = shares.shape[1]
-    if weights is None:
-        weights = np.full(n_states, 1.0 / n_states)
-    else:
-        weights = validate.probabilities("weights", weights, n_states)
+    weights = validate.probabilities("weights", weights, shares.shape[1])
     total = shares.sum(axis=0)
     possible = np.flatnonzero(weights > 0)
     order = possible[np.argsort(total[possible], kind="stable")]
@@ -162,15 +158,11 @@ def convex_order_gap(
     """
     shares = validate.finite_array("shares", shares, ndim=2)
     improved = validate.finite_array("improved", improved, shape=shares.shape)
-    n_states = shares.shape[1]
-    if weights is None:
-        weights = np.full(n_states, 1.0 / n_states)
-    else:
-        weights = validate.probabilities("weights", weights, n_states)
+    weights = validate.probabilities("weights", weights, shares.shape[1])
     gap = 0.0
     for x, y in zip(shares, improved, strict=True):
-        gap = max(gap, abs(float(weights @ (y - x))))
-        gap = max(gap, _largest_stop_loss_difference(x, y, weights))
+        means = abs(float(weights @ (y - x)))
+        gap = max(gap, means, _largest_stop_loss_difference(x, y, weights))
     return gap
 
 

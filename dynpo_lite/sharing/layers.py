@@ -14,11 +14,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from dynpo_lite.base import validate
-from dynpo_lite.base.types import Array, Measure
+from dynpo_lite.base.types import Array
 from dynpo_lite.risk.crossings import Minimum, equal_shares, level_grid
 from dynpo_lite.risk.distortions import Distortion, as_distortion
 from dynpo_lite.risk.laws import as_law
-from dynpo_lite.risk.measures import Supremum, choquet
+from dynpo_lite.risk.measures import Measure, Supremum, choquet
 from dynpo_lite.risk.samples import BLOCK, partitioned, survival_levels
 
 FEW = 1 << 14  # samples up to which every survival level is compared
@@ -252,12 +252,7 @@ def _fill(
 
 
 def _agents(measures: Any) -> list[Distortion]:
-    try:
-        agents = list(measures)
-    except TypeError:
-        agents = []
-    if not agents:
-        raise ValueError(f"measures = {measures!r} holds no agent: give at least one")
+    agents = validate.entries("measures", measures, "no agent")
     for i, measure in enumerate(agents):
         if isinstance(measure, Supremum):
             raise TypeError(
@@ -267,11 +262,7 @@ def _agents(measures: Any) -> list[Distortion]:
 
 
 def _layers(
-    edges: Array,
-    shares: Array,
-    isf: Callable[[Array], Array],
-    low: float,
-    high: float,
+    edges: Array, shares: Array, isf: Callable[[Array], Array], low: float, high: float
 ) -> tuple[Layer, ...]:
     """Turn bands of survival levels, from 1 downwards, into layers of the loss."""
     inner = np.asarray(isf(edges[1:-1]), dtype=float) if len(edges) > 2 else ()
