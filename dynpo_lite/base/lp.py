@@ -4,7 +4,7 @@ Every answer is looked at: a programme has a solution, has none, has no bound, o
 not solved, and each of the last three is an error of its own.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import Any
@@ -15,6 +15,8 @@ TIGHT = {"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e
 SIMPLEX, INTERIOR = "highs-ds", "highs-ipm"
 MANY = 2000  # columns, from which interior points are faster than the simplex method
 INFEASIBLE, UNBOUNDED = 2, 3  # as scipy counts
+
+BlockRow = tuple[dict[Any, Any], np.ndarray]  # group of columns -> block; right sides
 
 
 class SolverError(RuntimeError):
@@ -136,3 +138,28 @@ def solve_lp(
         if found.status == UNBOUNDED and said.count(UNBOUNDED) == 2:
             raise UnboundedProgramme("the linear programme has no lower bound")
     raise SolverError(f"the linear programme was not solved: {found.message}")
+
+
+def assembled(rows: list[BlockRow], widths: Mapping[Any, int]) -> tuple[Any, Any]:
+    """Return rows of blocks as one sparse matrix, and all their right-hand sides.
+
+    Parameters
+    ----------
+    rows : list of (dict, ndarray)
+        The blocks of some constraints by groups of columns, and the right-hand sides.
+    widths : mapping
+        Group of columns -> how many, in the order of the columns.
+
+    Examples
+    --------
+    >>> rows = [({"y": [[2.0]]}, np.array([3.0]))]
+    >>> matrix, right = assembled(rows, {"x": 2, "y": 1})
+    >>> matrix.toarray().tolist(), right.tolist()
+    ([[0.0, 0.0, 2.0]], [3.0])
+    """
+    from scipy.sparse import block_array, csr_array
+
+    frame = [csr_array((0, width)) for width in widths.values()]
+    blocks = [[row.get(group) for group in widths] for row, _ in rows]
+    sides = np.concatenate([side for _, side in rows])
+    return block_array([frame, *blocks], format="csr"), sides

@@ -10,7 +10,6 @@ every n.  The marginal reading is in :mod:`dynpo_lite.economy.marginal_certifica
 """
 
 from collections.abc import Callable, Sequence
-from itertools import pairwise
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -84,9 +83,8 @@ def check_allocation(
     alone = economy.risk_without_trade(law)
     sums = bool((np.abs(allocation.sum(axis=0) - economy.aggregate) <= tol).all())
     worse = risk > alone + tol
-    rational = not worse.any()
-    node = None if rational else int(np.argmax(worse.any(axis=0)))
-    names = () if rational else tuple(np.flatnonzero(worse[:, node]).tolist())
+    node = validate.first(worse.any(axis=0))
+    names = () if node is None else tuple(np.flatnonzero(worse[:, node]).tolist())
     find = _conditional_savings if law == "conditional" else marginal_savings
     if sums:
         savings, myopic_saving, trade_at = find(economy, allocation, risk)
@@ -99,8 +97,8 @@ def check_allocation(
     return Report(
         law=law,
         sums_to_aggregate=sums,
-        individually_rational=rational,
-        pareto_optimal=sums and rational and optimal,
+        individually_rational=node is None,
+        pareto_optimal=sums and node is None and optimal,
         comonotone=sums and _comonotone(economy, allocation + risk, law),
         myopic_individually_rational=myopic_rational,
         myopic_pareto_optimal=sums and myopic_rational and myopic_saving <= tol,
@@ -116,18 +114,12 @@ def check_allocation(
 def _comonotone(economy: Economy, carried: Array, law: str) -> bool:
     """Comonotone given every node, or in the marginal reading at every time."""
     tree = economy.tree
-    for t in range(tree.horizon):
-        if law == "marginal":
-            if not is_comonotone(carried[:, tree.nodes(t + 1)]):
-                return False
-            continue
-        for siblings in tree.siblings[t]:
-            for children in siblings.children:
-                shares = carried[:, children]
-                spread = np.ptp(shares, axis=1).max()
-                if spread > TOL * economy.scale and not is_comonotone(shares):
-                    return False
-    return True
+    groups, least = [tree.nodes(t + 1) for t in range(tree.horizon)], -1.0
+    if law == "conditional":
+        groups = [own for stage in tree.siblings for s in stage for own in s.children]
+        least = TOL * economy.scale
+    each = (carried[:, children] for children in groups)
+    return all(np.ptp(x, axis=1).max() <= least or is_comonotone(x) for x in each)
 
 
 # conditional law: a scenario at every node ----------------------------------------
@@ -167,21 +159,16 @@ def _scenario(
     order = sorted(range(len(z)), key=lambda c: -z[c])
     level = np.minimum(np.cumsum(p[order]), 1.0)
     level[-1] = 1.0
-    parts = [_parts_at(economy, i, node) for i in range(economy.n_agents)]
+    parts = _parts_at(economy, node)
     mixtures, shares = _worst_mixtures(parts, level, z[order])
-    tails = np.array(
-        [
-            sum(w * k.values(level) for w, k in zip(weights, agent, strict=True))
-            for weights, agent in zip(mixtures, parts, strict=True)
-        ]
-    )
+    agents = list(zip(mixtures, parts, strict=True))
+    tails = np.array([_mixed(*agent, level) for agent in agents])
     least = tails.min(axis=0)
     least[-1] = 1.0
     scenario = np.empty(len(z))
     scenario[order] = np.diff(least, prepend=0.0)
-    for weights, agent in zip(mixtures, parts, strict=True):
-        if not _accepted(scenario, p, weights, agent):
-            raise ArithmeticError(f"the scenario at node {node} is not accepted")
+    if not all(_accepted(scenario, p, *agent) for agent in agents):
+        raise ArithmeticError(f"the scenario at node {node} is not accepted")
     if shares is None:
         ties = tails - least <= 1e-12 * least
         shares = ties / ties.sum(axis=0)
@@ -192,9 +179,13 @@ def _scenario(
     return scenario, carried
 
 
-def _parts_at(economy: Economy, agent: int, node: int) -> tuple[Distortion, ...]:
-    ((parts, _),) = economy.measures_at(agent, np.array([node]))
-    return parts
+def _parts_at(economy: Economy, node: int) -> list[tuple[Distortion, ...]]:
+    agents, at = range(economy.n_agents), np.array([node])
+    return [parts for i in agents for parts, _ in economy.measures_at(i, at)]
+
+
+def _mixed(weights: Array, parts: Sequence[Distortion], level: Array) -> Array:
+    return sum(w * k.values(level) for w, k in zip(weights, parts, strict=True))
 
 
 def _accepted(
@@ -203,8 +194,8 @@ def _accepted(
     """Check q(A) <= k(P(A)) for all A: enough on the states that gain most."""
     gain = np.argsort(-scenario / p, kind="stable")
     mass, chance = np.cumsum(scenario[gain]), np.minimum(np.cumsum(p[gain]), 1.0)
-    k = sum(w * part.values(chance) for w, part in zip(weights, parts, strict=True))
-    return bool((scenario >= -1e-12).all() and (mass <= k + 1e-9).all())
+    within = mass <= _mixed(weights, parts, chance) + 1e-9
+    return bool((scenario >= -1e-12).all() and within.all())
 
 
 def _worst_mixtures(
@@ -223,25 +214,20 @@ def _worst_mixtures(
     widths = z[:-1] - z[1:]
     scale = max(widths.max(initial=0.0), 1e-300)
     costs = [
-        np.array([k.values(level[:m]) for k in agent]) * widths / scale
-        for agent in parts
+        np.array([k.values(level[:m]) for k in own]) * widths / scale for own in parts
     ]
     # the shares of the layers, then everybody's risk: at least that of every part
     risks = block_diag([np.ones((len(agent), 1)) for agent in parts])
     whole = hstack([*[eye_array(m)] * n, csr_array((m, n))])
-    found = solve_lp(
-        np.repeat([0.0, 1.0], [n * m, n]),
-        hstack([block_diag(costs), -risks]).tocsr(),
-        np.zeros(sum(map(len, parts))),
-        whole.tocsr(),
-        np.ones(m),
-        [(0, 1)] * (n * m) + [(None, None)] * n,
+    cost, bounds = np.repeat([0.0, 1.0], [n * m, n]), [(0, 1)] * (n * m)
+    caps = hstack([block_diag(costs), -risks]).tocsr()
+    limits = np.zeros(caps.shape[0]), whole.tocsr(), np.ones(m)
+    found = solve_lp(cost, caps, *limits, bounds + [(None, None)] * n)
+    duals = np.split(
+        found.upper_prices, np.cumsum([len(agent) for agent in parts])[:-1]
     )
-    dual = found.upper_prices
-    starts = np.cumsum([0, *map(len, parts)])
-    weights = [dual[a:b] / dual[a:b].sum() for a, b in pairwise(starts)]
     shares = found.x[: n * m].reshape(n, m)
-    return weights, np.hstack([shares, np.full((n, 1), 1.0 / n)])
+    return [d / d.sum() for d in duals], np.hstack([shares, np.full((n, 1), 1.0 / n)])
 
 
 def _improving_trade(
@@ -251,16 +237,11 @@ def _improving_trade(
     z = economy.aggregate[children] + risk[:, children].sum(axis=0)
     _, carried = _scenario(economy, node, children, z)
     p = economy.tree.probability[children]
-    new = np.array(
-        [
-            max(choquet(row, k, p) for k in _parts_at(economy, i, node))
-            for i, row in enumerate(carried)
-        ]
-    )
+    agents = zip(carried, _parts_at(economy, node), strict=True)
+    new = np.array([max(choquet(row, k, p) for k in parts) for row, parts in agents])
     old = risk[:, node]
     gain = (old.sum() - new.sum()) / len(new)
     cash = old - gain - new
     payments = carried + cash[:, None] - risk[:, children] - allocation[:, children]
-    gains = np.full(len(new), gain)
-    payments, gains = validate.frozen(payments), validate.frozen(gains)
-    return Trade(node, tuple(children.tolist()), payments, gains)
+    frozen = validate.frozen(payments), validate.frozen(np.full(len(new), gain))
+    return Trade(node, tuple(children.tolist()), *frozen)

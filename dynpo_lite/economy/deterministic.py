@@ -178,8 +178,10 @@ class _Contracts:
         tried: list[dict] = [self.orders, dict(zip(times, alone, strict=True))]
         exhaustive = prod(factorial(len(own)) for own in nodes) <= MAX_ORDERS
         if exhaustive:
-            for every in product(*(permutations(range(len(own))) for own in nodes)):
-                tried.append(dict(zip(times, map(np.array, every), strict=True)))
+            every = product(*(permutations(range(len(own))) for own in nodes))
+            tried += [
+                dict(zip(times, map(np.array, one), strict=True)) for one in every
+            ]
         return tried, exhaustive
 
     def _keep_together(self, first: int, retentions: Sequence[Array]) -> bool:
@@ -188,9 +190,8 @@ class _Contracts:
         A programme only bounds the risk of a supremum from above, so its totals, and
         with them what is carried, may differ from the true ones.
         """
-        for t, retention in zip(
-            range(self.economy.tree.horizon, first - 1, -1), retentions, strict=True
-        ):
+        times = range(self.economy.tree.horizon, first - 1, -1)
+        for t, retention in zip(times, retentions, strict=True):
             stage, limits = self._stage(t), self._limits(t)
             shares = stage.shares_of(retention)
             if t == first:
@@ -199,10 +200,9 @@ class _Contracts:
                 missing = stage.levels[0] - retention[:, 0].sum()
                 constants = retention[:, 0] + missing / len(retention)
             self._keep(stage, shares, constants)
-            if limits is not None:
-                above = self.risk[:, stage.parents] - limits
-                if above.max() > stage.tol:
-                    return False
+            risk = self.risk[:, stage.parents]
+            if limits is not None and (risk - limits).max() > stage.tol:
+                return False
         return True
 
 
@@ -288,14 +288,12 @@ class _Stage:
 
     def risks(self, shares: Array) -> Array:
         """What the layers cost each agent at each parent, (n_agents, n_parents)."""
-        return np.array(
-            [
-                np.max([reader @ own for reader in readers], axis=0)[rows]
-                for readers, rows, own in zip(
-                    self.readers, self.rows, self.retained(shares), strict=True
-                )
-            ]
-        )
+        each = zip(self.readers, self.rows, self.retained(shares), strict=True)
+        risks = [
+            np.max([reader @ own for reader in readers], axis=0)[rows]
+            for readers, rows, own in each
+        ]
+        return np.array(risks)
 
     def leaves_room(self, shares: Array, limits: Array | None) -> bool:
         """Tell whether constants exist that respect the limits."""
@@ -317,9 +315,8 @@ class _Stage:
 
         Then the levels of this stage are places in an order of the totals.
         """
-        if later is None:
-            known, rows = self.levels, None
-        else:
+        known, rows = self.levels, None
+        if later is not None:
             known = self.economy.aggregate[self.children[self.order]]
             rows = [own[self.order] for own in later.rows]
         return Market(self.readers, self.rows, self.chance, known, rows, limits)

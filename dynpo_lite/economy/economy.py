@@ -9,12 +9,14 @@ from numpy.typing import ArrayLike
 
 from dynpo_lite.base import validate
 from dynpo_lite.base.reading import LAWS
+from dynpo_lite.base.records import keep
 from dynpo_lite.base.types import Array, Integers, Kept
 from dynpo_lite.risk.distortions import Distortion
 from dynpo_lite.scenarios.nested_risk import (
     NodeMeasures,
     marginal_risk_to_go,
     node_measures,
+    node_values,
     risk_to_go,
 )
 from dynpo_lite.scenarios.tree import ScenarioTree
@@ -81,15 +83,13 @@ class Economy:
             ) from None
         if not agents:
             raise ValueError(f"agents = {self.agents!r} holds none: give at least one")
-        endowments = self._array("endowments", self.endowments, len(agents))
+        endowments = node_values(self.tree, "endowments", self.endowments, len(agents))
         _check_size(self.tree, endowments)
         measures = tuple(
             node_measures(self.tree, measure, f"agents[{i}]")
             for i, measure in enumerate(agents)
         )
-        object.__setattr__(self, "endowments", validate.frozen(endowments))
-        object.__setattr__(self, "agents", agents)
-        object.__setattr__(self, "_measures", measures)
+        keep(self, endowments=endowments, agents=agents, _measures=measures)
 
     @property
     def n_agents(self) -> int:
@@ -127,12 +127,8 @@ class Economy:
         validate.choice("law", law, LAWS)
         allocation = self.allocation("allocation", allocation)
         nested = risk_to_go if law == "conditional" else marginal_risk_to_go
-        return np.array(
-            [
-                nested(self.tree, row, agent)
-                for row, agent in zip(allocation, self.agents, strict=True)
-            ]
-        )
+        pairs = zip(allocation, self.agents, strict=True)
+        return np.array([nested(self.tree, row, agent) for row, agent in pairs])
 
     def risk_without_trade(self, law: str = "conditional") -> Array:
         """Return every agent's risk-to-go of its endowment, (n_agents, n_nodes)."""
@@ -147,13 +143,7 @@ class Economy:
 
     def allocation(self, name: str, value: ArrayLike) -> Array:
         """Return ``value`` as an allocation array, the root's entries 0."""
-        return self._array(name, value, self.n_agents)
-
-    def _array(self, name: str, value: ArrayLike, n_agents: int) -> Array:
-        shape = (n_agents, self.tree.n_nodes)
-        array = validate.real_array(name, value, shape=shape).copy()
-        array[:, 0] = 0.0
-        return validate.finite_array(name, array)
+        return node_values(self.tree, name, value, self.n_agents)
 
 
 def _check_size(tree: ScenarioTree, endowments: Array) -> None:

@@ -55,10 +55,9 @@ def myopic_optimum(economy: Economy) -> tuple[Array, float]:
 def path_totals(tree: ScenarioTree, payments: ArrayLike) -> Array:
     """Return the sums of payments (..., n_nodes) along the paths to the leaves."""
     sums = np.array(payments, dtype=float)
-    for t in range(1, tree.horizon + 1):
+    for t in range(2, tree.horizon + 1):
         nodes = tree.nodes(t)
-        if t > 1:
-            sums[..., nodes] += sums[..., tree.parent[nodes]]
+        sums[..., nodes] += sums[..., tree.parent[nodes]]
     return sums[..., tree.leaves]
 
 
@@ -117,17 +116,11 @@ def swap_interval(
             f"stage = {stage} leaves no later payment: choose 1 to {horizon - 1}"
         )
     pair = tuple(agents) if np.ndim(agents) == 1 else ()
-    known = [
-        int(a)
-        for a in pair
-        if not isinstance(a, (bool, np.bool_))
-        and isinstance(a, (int, np.integer))
-        and 0 <= a < economy.n_agents
-    ]
+    n = economy.n_agents
+    known = [int(a) for a in pair if validate.is_integer(a) and 0 <= a < n]
     if len(pair) != 2 or len(set(known)) != 2:
         raise ValueError(
-            f"agents = {agents!r}: choose two different agents of "
-            f"0 to {economy.n_agents - 1}"
+            f"agents = {agents!r}: choose two different agents of 0 to {n - 1}"
         )
     first, second = known
     nodes = economy.tree.nodes(stage)

@@ -61,17 +61,15 @@ class Report(ByValue):
     risk_to_go: Array
 
     def __str__(self) -> str:
-        def say(flag: bool) -> str:
-            return "yes" if flag else "no"
-
-        lines = [
-            f"sums to the aggregate         {say(self.sums_to_aggregate)}",
-            f"individually rational         {say(self.individually_rational)}",
-            f"dynamically Pareto optimal    {say(self.pareto_optimal)}",
-            f"comonotone                    {say(self.comonotone)}",
-            f"myopically rational           {say(self.myopic_individually_rational)}",
-            f"myopically Pareto optimal     {say(self.myopic_pareto_optimal)}",
-        ]
+        verdicts = {
+            "sums to the aggregate": self.sums_to_aggregate,
+            "individually rational": self.individually_rational,
+            "dynamically Pareto optimal": self.pareto_optimal,
+            "comonotone": self.comonotone,
+            "myopically rational": self.myopic_individually_rational,
+            "myopically Pareto optimal": self.myopic_pareto_optimal,
+        }
+        lines = [f"{what:30}{'yes' if so else 'no'}" for what, so in verdicts.items()]
         if self.irrational_node is not None:
             names = ", ".join(map(str, self.irrational_agents))
             lines.append(

@@ -146,10 +146,10 @@ def node_measures(
         return NodeMeasures((parts_of(measure, name),))
     inner = int(tree.first[tree.horizon])
     given = list(measure.keys()) if known else range(len(measure))
-    missing = sorted(set(range(inner)) - set(given))
+    missing = set(range(inner)) - set(given)
     if missing:
         raise ValueError(
-            f"{name} has no entry for node {missing[0]}: "
+            f"{name} has no entry for node {min(missing)}: "
             f"give one for each of the {inner} non-terminal nodes"
         )
     beyond = [v for v in given if v not in range(tree.n_nodes)]
@@ -160,16 +160,14 @@ def node_measures(
         )
     parts: list[tuple[Distortion, ...]] = []
     kinds: dict[Any, int] = {}
-    kept, numbers = [], np.empty(inner, dtype=np.int64)
-    for v in range(inner):
-        own = measure[v]
-        kept.append(own)  # what is made when asked for must outlive its identity
+    numbers = np.empty(inner, dtype=np.int64)
+    kept = [measure[v] for v in range(inner)]  # made when asked for: outlive their ids
+    for v, own in enumerate(kept):
         # equal measures are one kind; what cannot be hashed is told apart by identity
         key = own if isinstance(own, Distortion) else id(own)
-        if key not in kinds:
-            kinds[key] = len(parts)
+        numbers[v] = kinds.setdefault(key, len(parts))
+        if numbers[v] == len(parts):
             parts.append(parts_of(own, f"{name}[{v}]"))
-        numbers[v] = kinds[key]
     return NodeMeasures(tuple(parts), numbers)
 
 
@@ -177,9 +175,14 @@ def _checked(
     tree: ScenarioTree, losses: ArrayLike, measure: Any
 ) -> tuple[Array, NodeMeasures]:
     validate.instance("tree", tree, ScenarioTree)
-    array = validate.real_array("losses", losses, shape=(tree.n_nodes,)).copy()
-    array[0] = 0.0  # ignored, whatever stands there
-    return validate.finite_array("losses", array), node_measures(tree, measure)
+    return node_values(tree, "losses", losses), node_measures(tree, measure)
+
+
+def node_values(tree: ScenarioTree, name: str, value: ArrayLike, *lead: int) -> Array:
+    """Return a copy of ``value``, of shape lead + (n_nodes,), 0 at the root."""
+    array = validate.real_array(name, value, shape=(*lead, tree.n_nodes)).copy()
+    array[..., 0] = 0.0  # ignored, whatever stands there
+    return validate.finite_array(name, array)
 
 
 def conditional_risk(siblings: Siblings, z: Array, measures: list) -> Array:
