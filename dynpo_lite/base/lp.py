@@ -61,7 +61,6 @@ def solve_lp(
     b_eq: Any = None,
     bounds: Any = (0, None),
     *,
-    scale: float = 1.0,
     methods: Sequence[str] | None = None,
 ) -> LinearSolution:
     r"""Minimise a linear cost.
@@ -76,9 +75,6 @@ def solve_lp(
     b_ub, b_eq : array_like, optional
     bounds : pair, or sequence of n pairs
         None stands for no bound; at least 0 by default.
-    scale : float
-        The size of right-hand sides and bounds: the solver sees them in this unit, so
-        that its tolerances, 1e-10, are relative.
     methods : sequence of str, optional
         Methods of HiGHS, tried in this order, with presolve and without; by default
         the simplex method first for small programmes and interior points for large.
@@ -110,28 +106,14 @@ def solve_lp(
         methods = (SIMPLEX, INTERIOR) if len(cost) < MANY else (INTERIOR, SIMPLEX)
     limits = np.array(bounds, dtype=float).reshape(-1, 2)  # None becomes nan
     unbounded = np.where(np.isnan(limits), [[-np.inf, np.inf]], limits)
-    right = [
-        None if b is None else np.asarray(b, dtype=float) / scale for b in (b_ub, b_eq)
-    ]
+    programme = cost, a_ub, b_ub, a_eq, b_eq, unbounded
     said = []
     for presolve, method in product((True, False), methods):
-        found = linprog(
-            cost,
-            a_ub,
-            right[0],
-            a_eq,
-            right[1],
-            unbounded / scale,
-            method=method,
-            options=TIGHT | {"presolve": presolve},
-        )
+        options = TIGHT | {"presolve": presolve}
+        found = linprog(*programme, method=method, options=options)
         if found.status == 0:
-            return LinearSolution(
-                found.x * scale,
-                float(found.fun) * scale,
-                np.maximum(-found.ineqlin.marginals, 0.0),
-                found.eqlin.marginals,
-            )
+            prices = np.maximum(-found.ineqlin.marginals, 0.0), found.eqlin.marginals
+            return LinearSolution(found.x, float(found.fun), *prices)
         said.append(found.status)
         if found.status == INFEASIBLE and said.count(INFEASIBLE) == 2:
             raise InfeasibleProgramme("the linear programme has no feasible point")

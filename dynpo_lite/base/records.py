@@ -10,14 +10,6 @@ K = TypeVar("K")
 V = TypeVar("V")
 
 
-def keep(record: object, **values: Any) -> None:
-    """Set fields of a frozen dataclass; arrays become read-only."""
-    for name, value in values.items():
-        if isinstance(value, np.ndarray):
-            value.setflags(write=False)
-        object.__setattr__(record, name, value)
-
-
 class ByValue:
     """Equality and hash of a frozen dataclass whose fields may be arrays."""
 

@@ -232,7 +232,7 @@ def probabilities(name: str, value: Any, size: int | None = None) -> Array:
     return array / total
 
 
-def first(found: NDArray[np.bool_]) -> int | None:
+def first(found: Any) -> int | None:
     """Return the first place that holds True, None without any."""
     return int(np.argmax(found)) if found.any() else None
 
@@ -260,6 +260,13 @@ def frozen(array: NDArray[Any]) -> NDArray[Any]:
     """Return the array, no longer writeable."""
     array.setflags(write=False)
     return array
+
+
+def keep(record: object, **values: Any) -> None:
+    """Set fields of a frozen dataclass; arrays become read-only."""
+    for name, value in values.items():
+        value = frozen(value) if isinstance(value, np.ndarray) else value
+        object.__setattr__(record, name, value)
 
 
 def instance(name: str, value: object, kind: type) -> None:

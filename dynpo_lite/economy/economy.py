@@ -9,7 +9,6 @@ from numpy.typing import ArrayLike
 
 from dynpo_lite.base import validate
 from dynpo_lite.base.reading import LAWS
-from dynpo_lite.base.records import keep
 from dynpo_lite.base.types import Array, Integers, Kept
 from dynpo_lite.risk.distortions import Distortion
 from dynpo_lite.scenarios.nested_risk import (
@@ -89,7 +88,7 @@ class Economy:
             node_measures(self.tree, measure, f"agents[{i}]")
             for i, measure in enumerate(agents)
         )
-        keep(self, endowments=endowments, agents=agents, _measures=measures)
+        validate.keep(self, endowments=endowments, agents=agents, _measures=measures)
 
     @property
     def n_agents(self) -> int:

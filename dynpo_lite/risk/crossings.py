@@ -129,17 +129,17 @@ def level_grid(distortions: Sequence[Distortion]) -> Array:
     return s[(s > 0) & (s < 1)]
 
 
-def _ties_at(distortions: Sequence[Distortion], s: ArrayLike) -> Bools:
-    """Tell which distortions tie for the smallest at levels ``s``."""
+def tails(distortions: Sequence[Distortion], s: ArrayLike) -> tuple[Array, float]:
+    """Return the distorted levels, (n_agents, ...), and the noise of the values."""
     level = np.asarray(s, dtype=float)
-    noise = max(k.noise for k in distortions)
-    return cheapest(np.array([k.values(level) for k in distortions]), noise)
+    values = np.array([k.values(level) for k in distortions])
+    return values, max(k.noise for k in distortions)
 
 
 def _smooth_crossings(distortions: Sequence[Distortion]) -> Array:
     """Return the levels at which the set of cheapest agents changes."""
     s = level_grid(distortions)
-    ties = _ties_at(distortions, s)
+    ties = cheapest(*tails(distortions, s))
     found: list[float] = []
     for j in np.flatnonzero((ties[:, :-1] != ties[:, 1:]).any(axis=0)):
         found += _refine(distortions, s[j], s[j + 1], ties[:, j], ties[:, j + 1])
@@ -165,14 +165,14 @@ def _refine(
             return float(one - other)
 
         middle = brentq(gap, low, high, xtol=1e-300, rtol=8.9e-16)
-        tie = _ties_at(distortions, middle)
+        tie = cheapest(*tails(distortions, middle))
         if tie[a] or depth > 50:
             return [middle]
     elif high - low <= 4e-16 * high or depth > 2000:
         return [high]
     else:  # one of them ties on one side only: halve the cell
         middle = (low + high) / 2
-        tie = _ties_at(distortions, middle)
+        tie = cheapest(*tails(distortions, middle))
     changes = []
     if (tie_low != tie).any():
         changes += _refine(distortions, low, middle, tie_low, tie, depth + 1)

@@ -20,7 +20,6 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from dynpo_lite.base import validate
-from dynpo_lite.base.records import keep
 from dynpo_lite.base.types import Array, Kept
 
 _concave = partial(validate.number, cure="the function is concave only there")
@@ -177,7 +176,7 @@ class ExpectedShortfall(Distortion):
         if np.isscalar(self.level) and self.level == 1:
             cure = "use WorstCase() for level 1"
         level = validate.number("level", self.level, 0, 1, closed="left", cure=cure)
-        keep(self, level=level)
+        validate.keep(self, level=level)
 
     @cached_property
     def tail(self) -> float:
@@ -252,7 +251,9 @@ class ProportionalHazard(Distortion):
     exponent: float
 
     def __post_init__(self) -> None:
-        keep(self, exponent=_concave("exponent", self.exponent, 0, 1, closed="right"))
+        validate.keep(
+            self, exponent=_concave("exponent", self.exponent, 0, 1, closed="right")
+        )
 
     def values(self, s: Array) -> Array:
         """Return ``s ** exponent``."""
@@ -289,7 +290,7 @@ class DualPower(Distortion):
     power: float
 
     def __post_init__(self) -> None:
-        keep(self, power=_concave("power", self.power, 1, closed="left"))
+        validate.keep(self, power=_concave("power", self.power, 1, closed="left"))
 
     def values(self, s: Array) -> Array:
         """Return ``1 - (1 - s) ** power``."""
@@ -327,7 +328,7 @@ class Wang(Distortion):
     shift: float
 
     def __post_init__(self) -> None:
-        keep(self, shift=_concave("shift", self.shift, 0, closed="left"))
+        validate.keep(self, shift=_concave("shift", self.shift, 0, closed="left"))
 
     def values(self, s: Array) -> Array:
         """Return ``Phi(Phi^{-1}(s) + shift)``."""
@@ -387,7 +388,7 @@ class PiecewiseLinear(Distortion):
                 f"k = {k.tolist()} is no concave distortion: "
                 "let it increase with falling slopes and end in 1"
             )
-        keep(self, s=s.copy(), k=k.copy())
+        validate.keep(self, s=s.copy(), k=k.copy())
 
     @property
     def jump(self) -> float:
@@ -417,7 +418,7 @@ class Combination(Distortion):
     distortions: Kept
 
     def __post_init__(self) -> None:
-        keep(self, distortions=as_distortions(self.distortions))
+        validate.keep(self, distortions=as_distortions(self.distortions))
 
     @property
     def breakpoints(self) -> Array | None:
@@ -473,7 +474,7 @@ class Mixture(Combination):
     def __post_init__(self) -> None:
         super().__post_init__()
         weights = validate.probabilities("weights", self.weights, len(self.distortions))
-        keep(self, weights=weights)
+        validate.keep(self, weights=weights)
 
     @property
     def jump(self) -> float:

@@ -15,7 +15,6 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from dynpo_lite.base import validate
-from dynpo_lite.base.records import keep
 from dynpo_lite.base.types import Kept
 from dynpo_lite.risk.distortions import (
     Distortion,
@@ -57,7 +56,7 @@ class Supremum:
     distortions: Kept
 
     def __post_init__(self) -> None:
-        keep(self, distortions=as_distortions(self.distortions))
+        validate.keep(self, distortions=as_distortions(self.distortions))
 
 
 Measure: TypeAlias = DistortionLike | Supremum

@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from dynpo_lite.base import validate
-from dynpo_lite.base.records import keep
 from dynpo_lite.base.types import Array, Integers, Kept
 
 
@@ -84,7 +83,7 @@ class ScenarioTree:
         stage = _stages(parent)
         probability[1:] /= _check_probabilities(parent, probability)[parent[1:]]
         probability[0] = 1.0
-        keep(self, parent=parent, probability=probability, stage=stage)
+        validate.keep(self, parent=parent, probability=probability, stage=stage)
         childless = stage < stage[-1]
         childless[parent[1:]] = False
         if (v := validate.first(childless)) is not None:

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike
 
 from dynpo_lite.base import validate
 from dynpo_lite.base.types import Array
-from dynpo_lite.risk.crossings import Minimum, equal_shares, level_grid
+from dynpo_lite.risk.crossings import Minimum, equal_shares, level_grid, tails
 from dynpo_lite.risk.distortions import Distortion, as_distortion
 from dynpo_lite.risk.laws import as_law
 from dynpo_lite.risk.measures import Measure, Supremum, choquet
@@ -161,9 +161,7 @@ def _layers_of_every_level(
         weights = np.asarray(weights, dtype=float)
         order, level = survival_levels(x, weights / weights.sum())
     x = x[order][::-1]
-    k = np.array([agent.values(level[-2::-1]) for agent in agents])
-    noise = max(agent.noise for agent in agents)
-    return float(x[0]), stack(x, equal_shares(k, noise).T)
+    return float(x[0]), stack(x, equal_shares(*tails(agents, level[-2::-1])).T)
 
 
 def _upper_quantile(x: Array) -> Callable[[Array], Array]:
@@ -224,10 +222,8 @@ def retained(layers: Sequence[Layer], x: Array, sure: float, n_agents: int) -> A
     result = np.empty((n_agents, flat.size))
     scratch = np.empty(min(BLOCK, flat.size))
     for start in range(0, flat.size, BLOCK):
-        block = flat[start : start + BLOCK]
-        rows = result[:, start : start + BLOCK]
-        part = scratch[: block.size]
-        _fill(rows, block, part, layers, sure)
+        block, rows = flat[start : start + BLOCK], result[:, start : start + BLOCK]
+        _fill(rows, block, scratch[: block.size], layers, sure)
     return result.reshape((n_agents, *x.shape))
 
 
@@ -300,7 +296,6 @@ def level_bands(distortions: Sequence[Distortion]) -> tuple[Array, Array]:
         grid = level_grid(distortions)
         near = grid[np.clip(np.searchsorted(grid, inside), 0, len(grid) - 1)]
         inside = np.where((near > edges[1:]) & (near < edges[:-1]), near, inside)
-    noise = max(k.noise for k in distortions)
-    shares = equal_shares(np.array([k.values(inside) for k in distortions]), noise)
+    shares = equal_shares(*tails(distortions, inside))
     keep = np.append(True, (np.diff(shares, axis=1) != 0).any(axis=0))
     return np.append(edges[:-1][keep], 0.0), shares.T[keep]
