@@ -24,6 +24,7 @@ from dynpo_lite.risk.distortions import (
 )
 from dynpo_lite.risk.measures import Supremum, choquet
 from dynpo_lite.scenarios.from_paths import tree_from_paths
+from dynpo_lite.scenarios.lattice import ScenarioLattice
 from dynpo_lite.scenarios.nested_risk import risk_to_go
 from dynpo_lite.scenarios.tree import ScenarioTree
 from dynpo_lite.section6.example import TwoPeriodExample
@@ -51,6 +52,7 @@ __all__ = [
     "Polyhedral",
     "ProportionalHazard",
     "Report",
+    "ScenarioLattice",
     "ScenarioTree",
     "SharedLoss",
     "SharedVector",

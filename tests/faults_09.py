@@ -23,8 +23,8 @@ def everything_comonotone(patch):
 def a_breath_of_the_cousins(patch):
     original = dynamic.conditional_risk
 
-    def risk(siblings, z, measures):
-        found = original(siblings, z, measures)
+    def risk(ways, z, measures):
+        found = original(ways, z, measures)
         return found + 1e-11 * found.sum()
 
     patch.setattr(dynamic, "conditional_risk", risk)

@@ -144,7 +144,7 @@ def test_rounded_thirds_become_thirds(files):
     table = "node,parent,probability,Ann,Bob\nnow,,1,,\n" + "".join(rows)
     tree = load_economy(files(table=table)).economy.tree
     assert tree.probability[1:].tolist() == [1 / 3] * 3
-    assert tree.siblings[0][0].equal
+    assert tree.branches[0][0].equal
 
 
 def test_paths_become_a_tree(files):

@@ -52,14 +52,12 @@ def test_leaves_are_the_nodes_without_children(drawn):
 @given(trees())
 def test_families_hold_every_child_once_beside_its_own_parent(drawn):
     tree, seen = drawn.tree, []
-    assert len(tree.siblings) == tree.horizon
-    for t, families in enumerate(tree.siblings):
+    assert len(tree.branches) == tree.horizon
+    for t, families in enumerate(tree.branches):
         for family in families:
-            size = family.children.shape[1]
-            assert family.probability.shape == family.children.shape
-            for v, children, p in zip(
-                family.parent, family.children, family.probability
-            ):
+            size = family.entry.shape[1]
+            assert family.probability.shape == family.entry.shape
+            for v, children, p in zip(family.node, family.entry, family.probability):
                 assert tree.stage[v] == t
                 assert [drawn.parent[c] for c in children] == [v] * size
                 assert p.tolist() == pytest.approx(
@@ -67,16 +65,16 @@ def test_families_hold_every_child_once_beside_its_own_parent(drawn):
                 )
             equal = np.abs(family.probability * size - 1).max() <= 1e-14
             assert family.equal == equal
-            seen += family.children.ravel().tolist()
+            seen += family.entry.ravel().tolist()
     assert sorted(seen) == list(range(1, tree.n_nodes))
 
 
 def test_siblings_need_not_be_adjacent():
     tree = dp.ScenarioTree([-1, 0, 0, 2, 1, 2, 1], [1, 0.3, 0.7, 0.1, 0.2, 0.9, 0.8])
     assert tree.stage.tolist() == [0, 1, 1, 2, 2, 2, 2]
-    (family,) = tree.siblings[1]
-    assert family.parent.tolist() == [1, 2]
-    assert family.children.tolist() == [[4, 6], [3, 5]]
+    (family,) = tree.branches[1]
+    assert family.node.tolist() == [1, 2]
+    assert family.entry.tolist() == [[4, 6], [3, 5]]
     assert family.probability.tolist() == [[0.2, 0.8], [0.1, 0.9]]
 
 
@@ -117,7 +115,7 @@ def test_probabilities_may_miss_one_by_rounding():
     thirds = [1, 1 / 3, 1 / 3, 1 / 3]
     assert dp.ScenarioTree([-1, 0, 0, 0], thirds).n_nodes == 4
     tenths = dp.ScenarioTree([-1] + [0] * 10, [1] + [0.1] * 10)
-    assert tenths.siblings[0][0].equal
+    assert tenths.branches[0][0].equal
 
 
 ORDER = "a parent comes before its children (no cycles); order nodes by stage"

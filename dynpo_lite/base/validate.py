@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dynpo_lite.base.types import Array
+from dynpo_lite.base.types import Array, Integers
 
 Shape = Sequence[int | None]
 
@@ -182,6 +182,22 @@ def real_array(
     if array.size == 0:
         raise ValueError(f"{name} is empty: give at least one number")
     return array
+
+
+def integers(name: str, value: Any, shape: Shape | None = None) -> Integers:
+    """Return ``value`` as an array of integers, with one axis unless a shape is given.
+
+    Examples
+    --------
+    >>> integers("parent", [-1, 0, 0.5])
+    Traceback (most recent call last):
+    ...
+    TypeError: parent holds values that are no integers: give node numbers
+    """
+    array = real_array(name, value, shape, ndim=1)
+    if not (np.isfinite(array).all() and (array == np.round(array)).all()):
+        raise TypeError(f"{name} holds values that are no integers: give node numbers")
+    return array.astype(np.int64)
 
 
 def finite_array(

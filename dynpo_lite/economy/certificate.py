@@ -116,7 +116,7 @@ def _comonotone(economy: Economy, carried: Array, law: str) -> bool:
     tree = economy.tree
     groups, least = [tree.nodes(t + 1) for t in range(tree.horizon)], -1.0
     if law == "conditional":
-        groups = [own for stage in tree.siblings for s in stage for own in s.children]
+        groups = [own for stage in tree.branches for s in stage for own in s.entry]
         least = TOL * economy.scale
     each = (carried[:, children] for children in groups)
     return all(np.ptp(x, axis=1).max() <= least or is_comonotone(x) for x in each)

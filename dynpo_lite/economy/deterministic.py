@@ -230,11 +230,11 @@ class _Stage:
         found = self.economy.measures_at(agent, self.parents)
         n_parts = max(len(parts) for parts, _ in found)
         weights = np.empty((n_parts, len(self.children)))
-        for siblings in tree.siblings[self.t - 1]:
-            own = siblings.children - first
-            order, level = descending_order(siblings, self.rank[own])
+        for ways in tree.branches[self.t - 1]:
+            own = ways.entry - first
+            order, level = descending_order(ways, self.rank[own])
             places = np.take_along_axis(own, order, axis=1)
-            for parts, rows in self.economy.measures_at(agent, siblings.parent):
+            for parts, rows in self.economy.measures_at(agent, ways.node):
                 at = level if len(level) == 1 else level[rows]
                 for j in range(n_parts):
                     weights[j, places[rows]] = _differences(_part(parts, j), at)

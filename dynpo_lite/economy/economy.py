@@ -1,4 +1,4 @@
-"""Pure-exchange economies on scenario trees: who owes what, and who fears what."""
+"""Pure-exchange economies: who owes what, and who fears what."""
 
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -13,10 +13,13 @@ from dynpo_lite.base.types import Array, Integers, Kept
 from dynpo_lite.risk.distortions import Distortion
 from dynpo_lite.scenarios.nested_risk import (
     NodeMeasures,
+    Scenarios,
+    check_scenarios,
     marginal_risk_to_go,
     node_measures,
-    node_values,
+    payments,
     risk_to_go,
+    varies,
 )
 from dynpo_lite.scenarios.tree import ScenarioTree
 
@@ -25,22 +28,23 @@ SMALLEST = 1e-300  # size of losses that can still be divided by
 
 @dataclass(frozen=True, eq=False)
 class Economy:
-    r"""Agents with endowments and dynamic preferences on one scenario tree.
+    r"""Agents with endowments and dynamic preferences on the same scenarios.
 
     Parameters
     ----------
-    tree : ScenarioTree
-    endowments : array_like of shape (n_agents, n_nodes)
+    scenarios : ScenarioTree or ScenarioLattice
+    endowments : array_like of shape (n_agents, n_nodes), or (n_agents, n_arcs)
         What each agent pays at each node without trade, positive is a loss; the
-        root's entries are ignored.
+        root's entries are ignored.  On a lattice what it pays on each arc, or at each
+        node on arrival (as many nodes as arcs: the entries are those of arcs).
     agents : sequence
         For each agent a measure for all nodes (Distortion, Supremum or callable), or a
         mapping or sequence with one for every non-terminal node.
 
     Attributes
     ----------
-    aggregate : ndarray of shape (n_nodes,)
-        The total :math:`S` at every node; 0 at the root.
+    aggregate : ndarray of shape (n_nodes,) or (n_arcs,)
+        The total :math:`S` of each payment; 0 at the root.
 
     Raises
     ------
@@ -66,13 +70,13 @@ class Economy:
     [2.0, 2.0]
     """
 
-    tree: ScenarioTree
+    scenarios: Kept
     endowments: Kept
     agents: Kept
     _measures: tuple[NodeMeasures, ...] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        validate.instance("tree", self.tree, ScenarioTree)
+        check_scenarios("scenarios", self.scenarios)
         try:
             agents = tuple(self.agents)
         except TypeError:
@@ -82,13 +86,60 @@ class Economy:
             ) from None
         if not agents:
             raise ValueError(f"agents = {self.agents!r} holds none: give at least one")
-        endowments = node_values(self.tree, "endowments", self.endowments, len(agents))
-        _check_size(self.tree, endowments)
+        endowments = payments(
+            self.scenarios, "endowments", self.endowments, len(agents)
+        )
+        _check_size(self.scenarios, endowments)
         measures = tuple(
-            node_measures(self.tree, measure, f"agents[{i}]")
+            node_measures(self.scenarios, measure, f"agents[{i}]")
             for i, measure in enumerate(agents)
         )
         validate.keep(self, endowments=endowments, agents=agents, _measures=measures)
+
+    @property
+    def tree(self) -> ScenarioTree:
+        """The scenarios, where they are a tree."""
+        if not isinstance(self.scenarios, ScenarioTree):
+            raise ValueError(
+                "economy lives on a lattice, and this needs a tree: use "
+                "economy.to_tree() if the lattice is small"
+            )
+        return self.scenarios
+
+    def to_tree(self, max_nodes: int = 1_000_000) -> "Economy":
+        """Return the same economy on the tree of all paths of its lattice.
+
+        Parameters
+        ----------
+        max_nodes : int
+            How large the tree may become.
+
+        Returns
+        -------
+        Economy
+
+        Raises
+        ------
+        ValueError
+            If the tree would be larger.
+
+        Examples
+        --------
+        >>> from dynpo_lite import Expectation, ScenarioLattice
+        >>> lattice = ScenarioLattice([0, 0, 1, 1], [1, 1, 2, 2], [0.5] * 4)
+        >>> economy = Economy(lattice, [[0, 2, 0, 4]], [Expectation()])
+        >>> economy.to_tree().endowments.tolist()
+        [[0.0, 0.0, 2.0, 0.0, 4.0, 0.0, 4.0]]
+        """
+        if isinstance(self.scenarios, ScenarioTree):
+            return self
+        tree, node, arc = self.scenarios.to_tree(max_nodes)
+        inner = node[: tree.first[tree.horizon]].tolist()
+        agents = [
+            [agent[v] for v in inner] if varies(agent) else agent
+            for agent in self.agents
+        ]
+        return Economy(tree, self.scenarios.entries(self.endowments)[:, arc], agents)
 
     @property
     def n_agents(self) -> int:
@@ -97,7 +148,7 @@ class Economy:
 
     @cached_property
     def aggregate(self) -> Array:
-        """The total at every node; 0 at the root."""
+        """The total of each payment, of the last axis of the endowments."""
         return validate.frozen(self.endowments.sum(axis=0))
 
     @property
@@ -116,7 +167,7 @@ class Economy:
 
         Parameters
         ----------
-        allocation : array_like of shape (n_agents, n_nodes)
+        allocation : array_like of the shape of the endowments
         law : {"conditional", "marginal"}
 
         Returns
@@ -127,7 +178,7 @@ class Economy:
         allocation = self.allocation("allocation", allocation)
         nested = risk_to_go if law == "conditional" else marginal_risk_to_go
         pairs = zip(allocation, self.agents, strict=True)
-        return np.array([nested(self.tree, row, agent) for row, agent in pairs])
+        return np.array([nested(self.scenarios, row, agent) for row, agent in pairs])
 
     def risk_without_trade(self, law: str = "conditional") -> Array:
         """Return every agent's risk-to-go of its endowment, (n_agents, n_nodes)."""
@@ -142,14 +193,18 @@ class Economy:
 
     def allocation(self, name: str, value: ArrayLike) -> Array:
         """Return ``value`` as an allocation array, the root's entries 0."""
-        return node_values(self.tree, name, value, self.n_agents)
+        return payments(self.scenarios, name, value, self.n_agents)
 
 
-def _check_size(tree: ScenarioTree, endowments: Array) -> None:
+def _check_size(scenarios: Scenarios, endowments: Array) -> None:
     """Refuse losses whose sums leave the range of double precision."""
     size = np.abs(endowments)
+    by_node = endowments.shape[-1] == scenarios.n_nodes != scenarios.n_entries
+    stage = scenarios.stage if by_node else scenarios.stage[scenarios.target]
+    peaks = np.zeros(scenarios.horizon + 1)
     with np.errstate(over="ignore"):
-        reach = 2 * np.maximum.reduceat(size.sum(axis=0), tree.first[:-1]).sum()
+        np.maximum.at(peaks, stage, size.sum(axis=0))
+        reach = 2 * peaks.sum()
     if not np.isfinite(reach):
         raise ValueError(
             f"endowments of up to {size.max():g} sum to more than a float can hold: "

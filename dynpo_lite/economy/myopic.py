@@ -109,7 +109,7 @@ def swap_interval(
     (0.0, 0.0)
     """
     validate.instance("economy", economy, Economy)
-    horizon = economy.tree.horizon
+    horizon = economy.scenarios.horizon
     stage = validate.integer("stage", stage, 1)
     if stage > horizon - 1:
         raise ValueError(
@@ -123,7 +123,7 @@ def swap_interval(
             f"agents = {agents!r}: choose two different agents of 0 to {n - 1}"
         )
     first, second = known
-    nodes = economy.tree.nodes(stage)
+    nodes = economy.scenarios.nodes(stage)
     room = economy.risk_without_trade("conditional") - economy.risk_to_go(allocation)
     low, high = -room[second, nodes].min(), room[first, nodes].min()
     return float(low) + 0.0, float(high) + 0.0

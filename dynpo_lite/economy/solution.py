@@ -116,7 +116,7 @@ class Solution:
         """
         high = self.risk_without_trade
         interval = np.stack([high - self.surplus, high], axis=-1)
-        interval[:, self.economy.tree.leaves] = np.nan
+        interval[:, self.economy.scenarios.leaves] = np.nan
         return frozen(interval)
 
     @cached_property

@@ -81,6 +81,8 @@ def solve(
     """
     validate.instance("economy", economy, Economy)
     law, retention = reading(law, retention)
+    if (law, retention) != ("conditional", "state-dependent"):
+        _ = economy.tree  # other readings need one
     if surplus_split is not None and not individually_rational:
         raise ValueError(
             "surplus_split goes with individually_rational=True: leave it out"

@@ -25,8 +25,8 @@ from dynpo_lite.economy.economy import Economy
 from dynpo_lite.economy.solution import Solution
 from dynpo_lite.economy.suprema import saddle_shares
 from dynpo_lite.risk.crossings import equal_shares
+from dynpo_lite.scenarios.branches import Branches, to_come
 from dynpo_lite.scenarios.nested_risk import descending
-from dynpo_lite.scenarios.tree import Siblings
 from dynpo_lite.sharing.layers import Layer, stack
 
 
@@ -40,25 +40,25 @@ class StateDependentSolution(Solution):
     @cached_property
     def _families(self) -> "tuple[_Family, ...]":
         """The sharing problems of all groups of nodes, from the last time on."""
-        tree, families = self.economy.tree, []
-        total = np.zeros(tree.n_nodes)
-        for t in range(tree.horizon - 1, -1, -1):
-            for siblings in tree.siblings[t]:
-                z = self.economy.aggregate[siblings.children] + total[siblings.children]
-                family = _Family(self.economy, siblings, z)
-                total[siblings.parent] = family.value
+        scenarios, families = self.economy.scenarios, []
+        total = np.zeros(scenarios.n_nodes)
+        for stage in scenarios.branches[::-1]:
+            for ways in stage:
+                z = to_come(ways, self.economy.aggregate, total)
+                family = _Family(self.economy, ways, z)
+                total[ways.node] = family.value
                 families.append(family)
         return tuple(families)
 
     def _filled(self, result: Array, value: Callable[["_Family"], Array]) -> Array:
         """Return the array, filled at all parents."""
         for family in self._families:
-            result[..., family.siblings.parent] = value(family)
+            result[..., family.ways.node] = value(family)
         return frozen(result)
 
     @cached_property
     def total_risk_to_go(self) -> Array:
-        return self._filled(np.zeros(self.economy.tree.n_nodes), lambda f: f.value)
+        return self._filled(np.zeros(self.economy.scenarios.n_nodes), lambda f: f.value)
 
     @property
     def _noise(self) -> float:
@@ -70,21 +70,21 @@ class StateDependentSolution(Solution):
         if self.individually_rational:
             saved = self.surplus_split[:, None] * self.surplus
             return frozen(self.risk_without_trade - saved)
-        none, n = np.zeros_like(self.economy.endowments), self.economy.n_agents
+        none, n = np.zeros_like(self.risk_without_trade), self.economy.n_agents
         return self._filled(none, lambda f: f.layer_risks + f.sure / n)
 
     @cached_property
     def layer_risk(self) -> Array:
-        unknown = np.full(self.economy.endowments.shape, np.nan)
+        unknown = np.full(self.risk_without_trade.shape, np.nan)
         return self._filled(unknown, lambda f: f.layer_risks)
 
     @cached_property
     def allocation(self) -> Array:
-        paid = np.zeros_like(self.economy.endowments)
+        paid = np.zeros((self.economy.n_agents, self.economy.scenarios.n_entries))
         for family in self._families:
-            children, parent = family.siblings.children, family.siblings.parent
-            carried = family.kept + self.premium[:, parent, None]
-            paid[:, children] = carried - self.risk_to_go[:, children]
+            ways = family.ways
+            carried = family.kept + self.premium[:, ways.node, None]
+            paid[:, ways.entry] = carried - self.risk_to_go[:, ways.target]
         return frozen(paid)
 
     @cached_property
@@ -92,7 +92,7 @@ class StateDependentSolution(Solution):
         where = {
             node: (family, row)
             for family in self._families
-            for row, node in enumerate(family.siblings.parent.tolist())
+            for row, node in enumerate(family.ways.node.tolist())
         }
         return _NodeLayers({node: where[node] for node in sorted(where)})
 
@@ -100,7 +100,7 @@ class StateDependentSolution(Solution):
     def saddle_weights(self) -> Mapping[int, tuple[Array, ...]]:
         return ReadOnly(
             {
-                int(family.siblings.parent[row]): tuple(map(frozen, weights))
+                int(family.ways.node[row]): tuple(map(frozen, weights))
                 for family in self._families
                 for row, (_, weights) in family.saddles.items()
             }
@@ -110,9 +110,10 @@ class StateDependentSolution(Solution):
 class _Family:
     """The sharing problem of one group of nodes with equally many children."""
 
-    def __init__(self, economy: Economy, siblings: Siblings, z: Array):
-        self.economy, self.siblings, self._z = economy, siblings, z
-        self.z, self.level = descending(siblings, z)
+    def __init__(self, economy: Economy, ways: Branches, z: Array):
+        self.economy, self.ways, self._z = economy, ways, z  # z: a row may do for all
+        self.shape = len(ways.node), z.shape[1] - 1  # of the layers
+        self.z, self.level = descending(ways, z)
         self.width = self.z[:, :-1] - self.z[:, 1:]
         self.sure = self.z[:, -1]
         self.saddles: dict[int, list] = {}
@@ -124,39 +125,40 @@ class _Family:
 
     def _distorted(self, agent: int) -> Array | None:
         """The agent's distorted tails, (m or 1, b - 1); None with a supremum."""
-        measures = self.economy.measures_at(agent, self.siblings.parent)
+        measures = self.economy.measures_at(agent, self.ways.node)
         if any(len(parts) > 1 for parts, _ in measures):
             return None
         level = self.level[:, :-1]
         if len(measures) == 1:
             return measures[0][0][0].values(level)
-        tails = np.empty(self.width.shape)
+        tails = np.empty(self.shape)
         for (k,), rows in measures:
             tails[rows] = k.values(level if len(level) == 1 else level[rows])
         return tails
 
     def _solve_saddles(self) -> list[Array]:
         """Return the tails under the worst mixtures, found node by node."""
-        m, n = len(self.z), self.economy.n_agents
-        level = np.broadcast_to(self.level[:, :-1], self.width.shape)
+        m, n = len(self.ways.node), self.economy.n_agents
+        level = np.broadcast_to(self.level[:, :-1], self.shape)
+        width = np.broadcast_to(self.width, self.shape)
         parts: list[list] = [[None] * m for _ in range(n)]
         for i in range(n):
-            for found, rows in self.economy.measures_at(i, self.siblings.parent):
+            for found, rows in self.economy.measures_at(i, self.ways.node):
                 for row in np.arange(m)[rows]:
                     parts[i][row] = found
-        tails = np.empty((n, *self.width.shape))
+        tails = np.empty((n, *self.shape))
         for row in range(m):
             k = [np.array([d.values(level[row]) for d in own[row]]) for own in parts]
             if max(map(len, k)) == 1:
                 tails[:, row] = np.concatenate(k)
             else:
-                tails[:, row], *self.saddles[row] = saddle_shares(k, self.width[row])
+                tails[:, row], *self.saddles[row] = saddle_shares(k, width[row])
         return list(tails)
 
     @cached_property
     def tails(self) -> Array:
         """All distorted tails, (n_agents, m, b - 1)."""
-        return np.array([np.broadcast_to(k, self.width.shape) for k in self._tails])
+        return np.array([np.broadcast_to(k, self.shape) for k in self._tails])
 
     @cached_property
     def shares(self) -> Array:
@@ -184,7 +186,9 @@ class _Family:
 
     def layers(self, row: int) -> tuple[Layer, ...]:
         """The layers of one node, as a tuple of Layer."""
-        return stack(self.z[row, ::-1], self.shares[:, row, ::-1].T)
+        return stack(
+            self.z[min(row, len(self.z) - 1), ::-1], self.shares[:, row, ::-1].T
+        )
 
 
 class _NodeLayers(ReadOnly[int, Any]):

@@ -8,7 +8,7 @@ with the one-step measure :math:`\rho_t` applied to the law given the node.
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -17,17 +17,22 @@ from dynpo_lite.base import validate
 from dynpo_lite.base.types import Array, Integers
 from dynpo_lite.risk.distortions import Distortion
 from dynpo_lite.risk.measures import choquet, parts_of
-from dynpo_lite.scenarios.tree import ScenarioTree, Siblings
+from dynpo_lite.scenarios.branches import Branches, to_come
+from dynpo_lite.scenarios.lattice import ScenarioLattice
+from dynpo_lite.scenarios.tree import ScenarioTree
+
+Scenarios: TypeAlias = ScenarioTree | ScenarioLattice
 
 
-def risk_to_go(tree: ScenarioTree, losses: ArrayLike, measure: Any) -> Array:
+def risk_to_go(tree: Scenarios, losses: ArrayLike, measure: Any) -> Array:
     r"""Return the nested risk of the losses still to come, at every node.
 
     Parameters
     ----------
-    tree : ScenarioTree
-    losses : array_like of shape (n_nodes,)
-        The loss paid at each node; the root's entry is ignored.
+    tree : ScenarioTree or ScenarioLattice
+    losses : array_like of shape (n_nodes,), or (n_arcs,) on a lattice
+        The loss paid at each node, the root's entry is ignored; on a lattice at each
+        arc, or at each node on arrival.
     measure : Distortion, Supremum or callable, or a mapping or sequence of them
         One measure for all nodes, or one for each non-terminal node.
 
@@ -61,11 +66,10 @@ def risk_to_go(tree: ScenarioTree, losses: ArrayLike, measure: Any) -> Array:
     """
     losses, at_node = _checked(tree, losses, measure)
     result = np.zeros(tree.n_nodes)
-    for t in range(tree.horizon - 1, -1, -1):
-        for siblings in tree.siblings[t]:
-            z = losses[siblings.children] + result[siblings.children]
-            measures = at_node(siblings.parent)
-            result[siblings.parent] = conditional_risk(siblings, z, measures)
+    for stage in tree.branches[::-1]:
+        for ways in stage:
+            z = to_come(ways, losses, result)
+            result[ways.node] = conditional_risk(ways, z, at_node(ways.node))
     return result
 
 
@@ -87,6 +91,7 @@ def marginal_risk_to_go(tree: ScenarioTree, losses: ArrayLike, measure: Any) -> 
     >>> marginal_risk_to_go(tree, [0, 0, 0, 1, 3], Expectation()).tolist()
     [2.0, 2.0, 2.0, 0.0, 0.0]
     """
+    validate.instance("tree", tree, ScenarioTree)
     losses, at_node = _checked(tree, losses, measure)
     result = np.zeros(tree.n_nodes)
     for t in range(tree.horizon - 1, -1, -1):
@@ -120,14 +125,12 @@ class NodeMeasures:
         return [(self.parts[used[rows[0]]], rows) for rows in groups]
 
 
-def node_measures(
-    tree: ScenarioTree, measure: Any, name: str = "measure"
-) -> NodeMeasures:
+def node_measures(tree: Scenarios, measure: Any, name: str = "measure") -> NodeMeasures:
     """Return the distortions of every node.
 
     Parameters
     ----------
-    tree : ScenarioTree
+    tree : ScenarioTree or ScenarioLattice
     measure : Distortion, Supremum or callable, or a mapping or sequence of them
     name : str
         How errors call it.
@@ -141,9 +144,9 @@ def node_measures(
     TypeError, ValueError
         If a non-terminal node has no measure.
     """
-    known = hasattr(measure, "keys")
-    if not (known or isinstance(measure, (list, tuple, np.ndarray))):
+    if not varies(measure):
         return NodeMeasures((parts_of(measure, name),))
+    known = hasattr(measure, "keys")
     inner = int(tree.first[tree.horizon])
     given = list(measure.keys()) if known else range(len(measure))
     missing = set(range(inner)) - set(given)
@@ -155,8 +158,8 @@ def node_measures(
     beyond = [v for v in given if v not in range(tree.n_nodes)]
     if beyond:
         raise ValueError(
-            f"{name} has an entry for node {beyond[0]}: the tree has {tree.n_nodes} "
-            "nodes, numbered from 0"
+            f"{name} has an entry for node {beyond[0]}: the {tree.kind} has "
+            f"{tree.n_nodes} nodes, numbered from 0"
         )
     parts: list[tuple[Distortion, ...]] = []
     kinds: dict[Any, int] = {}
@@ -171,66 +174,88 @@ def node_measures(
     return NodeMeasures(tuple(parts), numbers)
 
 
+def varies(measure: Any) -> bool:
+    """Tell whether a measure is given node by node."""
+    return hasattr(measure, "keys") or isinstance(measure, (list, tuple, np.ndarray))
+
+
 def _checked(
-    tree: ScenarioTree, losses: ArrayLike, measure: Any
+    tree: Scenarios, losses: ArrayLike, measure: Any
 ) -> tuple[Array, NodeMeasures]:
-    validate.instance("tree", tree, ScenarioTree)
-    return node_values(tree, "losses", losses), node_measures(tree, measure)
+    check_scenarios("tree", tree)
+    return payments(tree, "losses", losses), node_measures(tree, measure)
 
 
-def node_values(tree: ScenarioTree, name: str, value: ArrayLike, *lead: int) -> Array:
-    """Return a copy of ``value``, of shape lead + (n_nodes,), 0 at the root."""
-    array = validate.real_array(name, value, shape=(*lead, tree.n_nodes)).copy()
-    array[..., 0] = 0.0  # ignored, whatever stands there
+def check_scenarios(name: str, value: object) -> None:
+    """Refuse what is neither a tree nor a lattice."""
+    if not isinstance(value, ScenarioLattice):
+        validate.instance(name, value, ScenarioTree)
+
+
+def payments(tree: Scenarios, name: str, value: ArrayLike, *lead: int) -> Array:
+    """Return a copy of what is paid, of shape lead + (n_entries,).
+
+    The root's entries are 0.  On a lattice also lead + (n_nodes,): paid on arrival.
+    """
+    array = validate.real_array(name, value)
+    n, on_tree = tree.n_entries, isinstance(tree, ScenarioTree)
+    if on_tree or array.shape != (*lead, tree.n_nodes):
+        array = validate.real_array(name, array, shape=(*lead, n))
+    array = array.copy()
+    if on_tree or array.shape[-1] != n:
+        array[..., 0] = 0.0  # ignored, whatever stands there
     return validate.finite_array(name, array)
 
 
-def conditional_risk(siblings: Siblings, z: Array, measures: list) -> Array:
-    """Return the one-step risk of ``z`` given each parent.
+def conditional_risk(ways: Branches, z: Array, measures: list) -> Array:
+    """Return the one-step risk of ``z`` given each node.
 
     Parameters
     ----------
-    siblings : Siblings
-        ``m`` families of ``b`` children.
-    z : ndarray of shape (m, b)
-        Losses of the children.
+    ways : Branches
+        ``m`` nodes with ``b`` ways on.
+    z : ndarray of shape (m, b), or (1, b) where it is the same at every node
     measures : list of (parts, rows)
-        Which families use which distortions, from :func:`node_measures`.
+        Which nodes use which distortions, from :func:`node_measures`.
 
     Returns
     -------
     ndarray of shape (m,)
     """
-    z, level = descending(siblings, z)
-    result = np.empty(len(z))
+    z, level = descending(ways, z)
+    result = np.empty(len(ways.node))
     for parts, rows in measures:
         at = level if len(level) == 1 else level[rows]
-        risks = [layer_sum(z[rows], k.values(at)) for k in parts]
+        own = z if len(z) == 1 else z[rows]
+        risks = [layer_sum(own, k.values(at)) for k in parts]
         result[rows] = risks[0] if len(risks) == 1 else np.max(risks, axis=0)
     return result
 
 
-def descending(siblings: Siblings, z: Array) -> tuple[Array, Array]:
+def descending(ways: Branches, z: Array) -> tuple[Array, Array]:
     """Sort each row of ``z`` downwards.
 
     Returns
     -------
-    z : ndarray of shape (m, b)
-    level : ndarray of shape (m, b), or (1, b) where all children are equally likely
-        The conditional probability of the children up to each place; the last is 1.
+    z : ndarray of the shape of z
+    level : ndarray of shape (m, b), or (1, b) where all ways are equally likely
+        The conditional probability of the ways up to each place; the last is 1.
     """
-    if siblings.equal:
+    if ways.equal:
         return -np.sort(-z, axis=1), _equal_levels(z.shape[1])
-    order, level = descending_order(siblings, z)
+    order, level = descending_order(ways, z)
     return np.take_along_axis(z, order, axis=1), level
 
 
-def descending_order(siblings: Siblings, z: Array) -> tuple[Integers, Array]:
+def descending_order(ways: Branches, z: Array) -> tuple[Integers, Array]:
     """Return the order and the levels of :func:`descending`."""
     order = np.argsort(-z, axis=1, kind="stable")
-    if siblings.equal:
+    if ways.equal:
         return order, _equal_levels(z.shape[1])
-    level = np.cumsum(np.take_along_axis(siblings.probability, order, axis=1), axis=1)
+    chance = ways.probability
+    one = len(order) == 1  # for all nodes
+    chance = chance[:, order[0]] if one else np.take_along_axis(chance, order, axis=1)
+    level = np.cumsum(chance, axis=1)
     np.minimum(level, 1.0, out=level)
     level[:, -1] = 1.0
     return order, level

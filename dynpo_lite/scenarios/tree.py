@@ -1,29 +1,13 @@
 """Finite filtered probability spaces as scenario trees."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from dynpo_lite.base import validate
 from dynpo_lite.base.types import Array, Integers, Kept
-
-
-@dataclass(frozen=True, eq=False)
-class Siblings:
-    """Families of one size at one stage: a row for each parent.
-
-    ``parent`` (m,) are the parents, ``children`` (m, b) their children and
-    ``probability`` (m, b) the conditional probabilities; ``equal`` tells whether all
-    of these are 1 / b.
-    """
-
-    parent: Integers
-    children: Integers
-    probability: Array
-    equal: bool
+from dynpo_lite.scenarios.branches import Branches, branches, check_conditional
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,12 +60,17 @@ class ScenarioTree:
     stage: Integers = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        parent = _integers(self.parent)
+        parent = validate.integers("parent", self.parent)
         probability = validate.finite_array(
             "probability", self.probability, shape=parent.shape
         ).copy()
         stage = _stages(parent)
-        probability[1:] /= _check_probabilities(parent, probability)[parent[1:]]
+        if abs(probability[0] - 1) > validate.PROBABILITY_TOL:
+            raise ValueError(
+                f"probability[0] = {probability[0]}: the root has probability 1"
+            )
+        total = check_conditional("children", parent, probability, 1)
+        probability[1:] /= total[parent[1:]]
         probability[0] = 1.0
         validate.keep(self, parent=parent, probability=probability, stage=stage)
         childless = stage < stage[-1]
@@ -125,31 +114,36 @@ class ScenarioTree:
             result[nodes] = result[self.parent[nodes]] * self.probability[nodes]
         return validate.frozen(result)
 
+    @property
+    def kind(self) -> str:
+        """What errors call it."""
+        return "tree"
+
+    @property
+    def n_entries(self) -> int:
+        """How many payments an allocation lists for each agent: one for each node."""
+        return self.n_nodes
+
+    def entries(self, payments: Array) -> Array:
+        """Return the payments, one for each node already."""
+        return payments
+
     @cached_property
-    def siblings(self) -> tuple[tuple[Siblings, ...], ...]:
-        """For each stage ``t``, the families at ``t + 1``: one entry a family size."""
-        return tuple(tuple(self._families(t)) for t in range(self.horizon))
+    def target(self) -> Integers:
+        """The node at which each payment is made: itself."""
+        return validate.frozen(np.arange(self.n_nodes))
 
-    def _families(self, t: int) -> Iterator[Siblings]:
-        low, high = self.first[t + 1], self.first[t + 2]
-        order = np.argsort(self.parent[low:high], kind="stable") + low
-        start = np.flatnonzero(np.diff(self.parent[order], prepend=-1))
-        sizes = np.diff(np.append(start, len(order)))
-        for size in np.unique(sizes):
-            rows = start[sizes == size]
-            children = order[rows[:, None] + np.arange(size)]
-            probability = self.probability[children]
-            equal = bool((np.abs(probability * size - 1) <= 1e-14).all())
-            arrays = self.parent[children[:, 0]], children, probability
-            parent, children, probability = map(validate.frozen, arrays)
-            yield Siblings(parent, children, probability, equal)
-
-
-def _integers(parent: ArrayLike) -> Integers:
-    array = validate.real_array("parent", parent, ndim=1)
-    if not (np.isfinite(array).all() and (array == np.round(array)).all()):
-        raise TypeError("parent holds values that are no integers: give node numbers")
-    return array.astype(np.int64)
+    @cached_property
+    def branches(self) -> tuple[tuple[Branches, ...], ...]:
+        """For each stage before the last, the ways on: one entry a number of ways."""
+        arrays = self.parent, self.target, self.probability
+        found = []
+        for t in range(1, self.horizon + 1):
+            order = np.argsort(
+                self.parent[slice(*self.first[t : t + 2])], kind="stable"
+            )
+            found.append(tuple(branches(*arrays, order + self.first[t])))
+        return tuple(found)
 
 
 def _stages(parent: Integers) -> Integers:
@@ -187,26 +181,3 @@ def _stages(parent: Integers) -> Integers:
         stage[low:high] = t + 1
         first, low, t = low, high, t + 1
     return stage
-
-
-def _check_probabilities(parent: Integers, probability: Array) -> Array:
-    if abs(probability[0] - 1) > validate.PROBABILITY_TOL:
-        raise ValueError(
-            f"probability[0] = {probability[0]}: the root has probability 1"
-        )
-    wrong = (probability <= 0) | (probability > 1 + validate.PROBABILITY_TOL)
-    if (v := validate.first(wrong)) is not None:
-        raise ValueError(
-            f"probability[{v}] = {probability[v]} is outside (0, 1]: give conditional "
-            "probabilities and leave out children of probability 0"
-        )
-    total = np.zeros(len(parent))
-    np.add.at(total, parent[1:], probability[1:])
-    has = np.bincount(parent[1:], minlength=len(parent)) > 0
-    off = has & (np.abs(total - 1) > validate.PROBABILITY_TOL)
-    if (v := validate.first(off)) is not None:
-        raise ValueError(
-            f"probability: the children of node {v} sum to {total[v]:.10g}: "
-            "divide them by their sum (they are conditional on the parent)"
-        )
-    return total
