@@ -1,29 +1,24 @@
 r"""Is an allocation dynamically Pareto optimal?  Proof that does not trust the solver.
 
-At a node whose children carry the total ``Z``, let ``q`` be any reweighting of the
-children that every agent accepts as a scenario: :math:`E_q[W] \le \rho_i(W)` for all
-``W``.  Then **every** split of ``Z``, comonotone or not, costs at least
-:math:`E_q[Z]`.  If the allocation costs no more, it is optimal at the node, and ``q``
-proves it.  That ``q`` is accepted is checked on its own: for a concave distortion, the
-mass of the n states that gain most must not exceed ``k`` of their probability, for
-every n.  The marginal reading is in :mod:`dynpo_lite.economy.marginal_certificate`.
+If an allocation costs no more at any node than a scenario that all agents accept, it is
+optimal, and the scenarios prove it: :mod:`dynpo_lite.economy.worst_scenarios`.  The marginal reading is in :mod:`dynpo_lite.economy.marginal_certificate`.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from dynpo_lite.base import validate
-from dynpo_lite.base.lp import solve_lp
 from dynpo_lite.base.reading import LAWS
-from dynpo_lite.base.types import Array, Integers
+from dynpo_lite.base.types import Array
 from dynpo_lite.economy.economy import Economy
 from dynpo_lite.economy.marginal_certificate import marginal_savings
 from dynpo_lite.economy.report import Report, Trade
-from dynpo_lite.risk.distortions import Distortion
+from dynpo_lite.economy.worst_scenarios import worst_scenarios
 from dynpo_lite.risk.measures import choquet
-from dynpo_lite.sharing.improvement import is_comonotone
+from dynpo_lite.scenarios.branches import only, to_come
+from dynpo_lite.sharing.improvement import is_comonotone, rows_comonotone
 
 TOL = 1e-9
 
@@ -36,8 +31,9 @@ def check_allocation(
     Parameters
     ----------
     economy : Economy
-    allocation : array_like of shape (n_agents, n_nodes)
-        What each agent pays at each node; the root's entries are ignored.
+    allocation : array_like of shape (n_agents, n_nodes), or (n_agents, n_arcs)
+        What each agent pays at each node, the root's entries are ignored; on a
+        lattice on each arc.
     law : {"conditional", "marginal"}
         Which law the agents look at.  The marginal law needs piecewise linear
         distortions.
@@ -54,7 +50,7 @@ def check_allocation(
 
     Notes
     -----
-    Conditional law: an exact scenario at every node (see the module); an allocation is
+    Conditional law: an exact scenario at every node; an allocation is
     dynamically Pareto optimal iff it is individually rational and no node's total can
     be lowered (Theorem R).  Marginal law: one linear programme a stage over all
     allocations.  Tolerance: 1e-9 of the largest endowment.
@@ -77,7 +73,8 @@ def check_allocation(
     """
     validate.instance("economy", economy, Economy)
     validate.choice("law", law, LAWS)
-    allocation = economy.allocation("allocation", allocation)
+    scenarios = economy.scenarios
+    allocation = scenarios.entries(economy.allocation("allocation", allocation))
     tol = TOL * economy.scale
     risk = economy.risk_to_go(allocation, law)
     alone = economy.risk_without_trade(law)
@@ -99,7 +96,7 @@ def check_allocation(
         sums_to_aggregate=sums,
         individually_rational=node is None,
         pareto_optimal=sums and node is None and optimal,
-        comonotone=sums and _comonotone(economy, allocation + risk, law),
+        comonotone=sums and _comonotone(economy, allocation, risk, law),
         myopic_individually_rational=myopic_rational,
         myopic_pareto_optimal=sums and myopic_rational and myopic_saving <= tol,
         gap=gap,
@@ -111,15 +108,22 @@ def check_allocation(
     )
 
 
-def _comonotone(economy: Economy, carried: Array, law: str) -> bool:
+def _comonotone(economy: Economy, allocation: Array, risk: Array, law: str) -> bool:
     """Comonotone given every node, or in the marginal reading at every time."""
-    tree = economy.tree
-    groups, least = [tree.nodes(t + 1) for t in range(tree.horizon)], -1.0
-    if law == "conditional":
-        groups = [own for stage in tree.branches for s in stage for own in s.entry]
-        least = TOL * economy.scale
-    each = (carried[:, children] for children in groups)
-    return all(np.ptp(x, axis=1).max() <= least or is_comonotone(x) for x in each)
+    scenarios = economy.scenarios
+    if law == "marginal":
+        carried, times = allocation + risk, range(1, scenarios.horizon + 1)
+        return all(is_comonotone(carried[:, scenarios.nodes(t)]) for t in times)
+    least = TOL * economy.scale
+    each = (
+        to_come(ways, allocation, risk)
+        for stage in scenarios.branches
+        for ways in stage
+    )
+    return all(
+        (rows_comonotone(x) | (np.ptp(x, axis=2).max(axis=0) <= least)).all()
+        for x in each
+    )
 
 
 # conditional law: a scenario at every node ----------------------------------------
@@ -129,119 +133,45 @@ def _conditional_savings(
     economy: Economy, allocation: Array, risk: Array
 ) -> tuple[Array, float, Callable[[int], Trade]]:
     """Return the possible savings at all nodes, at time 0, and the trade at a node."""
-    tree = economy.tree
-    savings = np.zeros(tree.n_nodes)
-    bound = np.zeros(tree.n_nodes)  # no allocation whatsoever costs less from there on
-    children: list[list[int]] = [[] for _ in range(tree.n_nodes)]
-    for v in range(1, tree.n_nodes):
-        children[tree.parent[v]].append(v)
+    scenarios = economy.scenarios
+    aggregate = scenarios.entries(economy.aggregate)
+    savings = np.zeros(scenarios.n_nodes)
+    bound = np.zeros(
+        scenarios.n_nodes
+    )  # no allocation whatsoever costs less from there
     totals = risk.sum(axis=0)
-    for v in range(tree.first[tree.horizon] - 1, -1, -1):
-        after = np.array(children[v])
-        z = economy.aggregate[after] + totals[after]
-        scenario, _ = _scenario(economy, v, after, z)
-        savings[v] = totals[v] - scenario @ z
-        z = economy.aggregate[after] + bound[after]
-        scenario, _ = _scenario(economy, v, after, z)
-        bound[v] = scenario @ z
+    for stage in scenarios.branches[::-1]:
+        for ways in stage:
+            at, z = ways.node, to_come(ways, aggregate, totals)
+            savings[at] = totals[at] - worst_scenarios(economy, ways, z).bound
+            z = to_come(ways, aggregate, bound)
+            bound[at] = worst_scenarios(economy, ways, z).bound
 
     def trade_at(v: int) -> Trade:
-        return _improving_trade(economy, v, np.array(children[v]), allocation, risk)
+        return _improving_trade(economy, v, allocation, risk)
 
     return savings, float(totals[0] - bound[0]), trade_at
 
 
-def _scenario(
-    economy: Economy, node: int, children: Integers, z: Array
-) -> tuple[Array, Array]:
-    """Return a scenario accepted by all agents and an optimal sharing of ``z``."""
-    p = economy.tree.probability[children]
-    order = sorted(range(len(z)), key=lambda c: -z[c])
-    level = np.minimum(np.cumsum(p[order]), 1.0)
-    level[-1] = 1.0
-    parts = _parts_at(economy, node)
-    mixtures, shares = _worst_mixtures(parts, level, z[order])
-    agents = list(zip(mixtures, parts, strict=True))
-    tails = np.array([_mixed(*agent, level) for agent in agents])
-    least = tails.min(axis=0)
-    least[-1] = 1.0
-    scenario = np.empty(len(z))
-    scenario[order] = np.diff(least, prepend=0.0)
-    if not all(_accepted(scenario, p, *agent) for agent in agents):
-        raise ArithmeticError(f"the scenario at node {node} is not accepted")
-    if shares is None:
-        ties = tails - least <= 1e-12 * least
-        shares = ties / ties.sum(axis=0)
-    steps = -np.diff(np.append(z[order], z[order][-1]))  # widths below each child
-    kept = np.cumsum((shares * steps)[:, ::-1], axis=1)[:, ::-1] + z.min() / len(parts)
-    carried = np.empty_like(kept)
-    carried[:, order] = kept
-    return scenario, carried
-
-
-def _parts_at(economy: Economy, node: int) -> list[tuple[Distortion, ...]]:
-    agents, at = range(economy.n_agents), np.array([node])
-    return [parts for i in agents for parts, _ in economy.measures_at(i, at)]
-
-
-def _mixed(weights: Array, parts: Sequence[Distortion], level: Array) -> Array:
-    return sum(w * k.values(level) for w, k in zip(weights, parts, strict=True))
-
-
-def _accepted(
-    scenario: Array, p: Array, weights: Array, parts: Sequence[Distortion]
-) -> bool:
-    """Check q(A) <= k(P(A)) for all A: enough on the states that gain most."""
-    gain = np.argsort(-scenario / p, kind="stable")
-    mass, chance = np.cumsum(scenario[gain]), np.minimum(np.cumsum(p[gain]), 1.0)
-    within = mass <= _mixed(weights, parts, chance) + 1e-9
-    return bool((scenario >= -1e-12).all() and within.all())
-
-
-def _worst_mixtures(
-    parts: list[tuple[Distortion, ...]], level: Array, z: Array
-) -> tuple[list[Array], Array | None]:
-    """Mixture weights for agents with several distortions, and shares of the layers.
-
-    The layers lie between neighbouring sorted totals; with one distortion each there is
-    nothing to choose, and the shares are left to the caller.
-    """
-    from scipy.sparse import block_diag, csr_array, eye_array, hstack
-
-    if all(len(agent) == 1 for agent in parts):
-        return [np.ones(1)] * len(parts), None
-    n, m = len(parts), len(z) - 1
-    widths = z[:-1] - z[1:]
-    scale = max(widths.max(initial=0.0), 1e-300)
-    costs = [
-        np.array([k.values(level[:m]) for k in own]) * widths / scale for own in parts
-    ]
-    # the shares of the layers, then everybody's risk: at least that of every part
-    risks = block_diag([np.ones((len(agent), 1)) for agent in parts])
-    whole = hstack([*[eye_array(m)] * n, csr_array((m, n))])
-    cost, bounds = np.repeat([0.0, 1.0], [n * m, n]), [(0, 1)] * (n * m)
-    caps = hstack([block_diag(costs), -risks]).tocsr()
-    limits = np.zeros(caps.shape[0]), whole.tocsr(), np.ones(m)
-    found = solve_lp(cost, caps, *limits, bounds + [(None, None)] * n)
-    duals = np.split(
-        found.upper_prices, np.cumsum([len(agent) for agent in parts])[:-1]
-    )
-    shares = found.x[: n * m].reshape(n, m)
-    return [d / d.sum() for d in duals], np.hstack([shares, np.full((n, 1), 1.0 / n)])
-
-
 def _improving_trade(
-    economy: Economy, node: int, children: Integers, allocation: Array, risk: Array
+    economy: Economy, node: int, allocation: Array, risk: Array
 ) -> Trade:
-    """Share the children's total optimally, and the saving equally."""
-    z = economy.aggregate[children] + risk[:, children].sum(axis=0)
-    _, carried = _scenario(economy, node, children, z)
-    p = economy.tree.probability[children]
-    agents = zip(carried, _parts_at(economy, node), strict=True)
-    new = np.array([max(choquet(row, k, p) for k in parts) for row, parts in agents])
+    """Share the total of the ways on optimally, and the saving equally."""
+    stage = economy.scenarios.branches[economy.scenarios.stage[node]]
+    (ways,) = (only(ways, node) for ways in stage if node in ways.node)
+    before = to_come(ways, allocation, risk)[:, 0]
+    z = before.sum(axis=0)
+    _, order, shares = worst_scenarios(economy, ways, z[None])
+    steps = -np.diff(np.append(z[order[0]], z.min()))  # the layer below each total
+    kept = np.cumsum((shares[:, 0] * steps)[:, ::-1], axis=1)[:, ::-1]
+    carried = np.empty_like(kept)
+    carried[:, order[0]] = kept + z.min() / economy.n_agents
+    parts = [economy.measures_at(i, ways.node)[0][0] for i in range(economy.n_agents)]
+    pairs = zip(carried, parts, strict=True)
+    p = ways.probability[0]
+    new = np.array([max(choquet(row, k, p) for k in own) for row, own in pairs])
     old = risk[:, node]
     gain = (old.sum() - new.sum()) / len(new)
-    cash = old - gain - new
-    payments = carried + cash[:, None] - risk[:, children] - allocation[:, children]
-    frozen = validate.frozen(payments), validate.frozen(np.full(len(new), gain))
-    return Trade(node, tuple(children.tolist()), *frozen)
+    trade = carried + (old - gain - new)[:, None] - before
+    frozen = validate.frozen(trade), validate.frozen(np.full(len(new), gain))
+    return Trade(node, tuple(ways.entry[0].tolist()), *frozen)

@@ -1,7 +1,7 @@
 """Where a scenario goes on: the ways out of the nodes of one stage."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -55,6 +55,14 @@ def to_come(ways: Branches, payments: Array, later: Array) -> Array:
     return payments[..., target] + later[..., target]
 
 
+def only(ways: Branches, node: int) -> Branches:
+    """Return the ways on from one of the nodes."""
+    row = ways.node == node
+    arrays = ways.node, ways.entry, ways.target, ways.probability
+    at, entries, ends, chances = (array[row] for array in arrays)
+    return replace(ways, node=at, entry=entries, target=ends, probability=chances)
+
+
 def branches(
     source: Integers, target: Integers, probability: Array, entry: Integers
 ) -> Iterator[Branches]:
@@ -90,7 +98,7 @@ def check_conditional(
             f"probability[{v}] = {probability[v]} is outside (0, 1]: give conditional "
             f"probabilities and leave out {what} of probability 0"
         )
-    total: Array = np.bincount(source[first:], probability[first:])
+    total = np.bincount(source[first:], probability[first:]).astype(float)
     has = np.bincount(source[first:]) > 0
     off = has & (np.abs(total - 1) > validate.PROBABILITY_TOL)
     if (v := validate.first(off)) is not None:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from dynpo_lite.base import validate
-from dynpo_lite.base.types import Array, Integers
+from dynpo_lite.base.types import Array, Bools, Integers
 
 ROUNDING = 1e-14  # of sums of a few entries, relative
 
@@ -205,7 +205,16 @@ def is_comonotone(shares: ArrayLike, tol: float = 1e-9) -> bool:
     (True, False)
     """
     shares = validate.finite_array("shares", shares, ndim=2)
+    return bool(rows_comonotone(shares[:, None], tol)[0])
+
+
+def rows_comonotone(shares: Array, tol: float = 1e-9) -> Bools:
+    """Tell for each row of ``shares`` (n_agents, m, N) whether it is comonotone."""
     # constants do not matter, but for what they cost in rounding
-    slack = tol * np.ptp(shares, axis=1).max() + ROUNDING * np.abs(shares).max()
-    ordered = shares[:, np.argsort(shares.sum(axis=0), kind="stable")]
-    return bool((np.maximum.accumulate(ordered, axis=1) - ordered <= slack).all())
+    wide = np.ptp(shares, axis=2).max(axis=0)
+    slack = tol * wide + ROUNDING * np.abs(shares).max(axis=(0, 2))
+    order = np.argsort(shares.sum(axis=0), axis=1, kind="stable")
+    ordered = np.take_along_axis(shares, order[None], axis=2)
+    falls = np.maximum.accumulate(ordered, axis=2) - ordered
+    within: Bools = (falls <= slack[:, None]).all(axis=(0, 2))
+    return within
