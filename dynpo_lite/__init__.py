@@ -23,7 +23,11 @@ from dynpo_lite.risk.distortions import (
     WorstCase,
 )
 from dynpo_lite.risk.measures import Supremum, choquet
-from dynpo_lite.scenarios.from_paths import tree_from_paths
+from dynpo_lite.scenarios.from_paths import (
+    lattice_from_paths,
+    lattice_from_sampler,
+    tree_from_paths,
+)
 from dynpo_lite.scenarios.lattice import ScenarioLattice
 from dynpo_lite.scenarios.nested_risk import risk_to_go
 from dynpo_lite.scenarios.tree import ScenarioTree
@@ -68,6 +72,8 @@ __all__ = [
     "comonotone_improvement",
     "convex_order_gap",
     "is_comonotone",
+    "lattice_from_paths",
+    "lattice_from_sampler",
     "max_correlation_risk",
     "myopic_optimum",
     "risk_to_go",

@@ -1,7 +1,8 @@
 r"""Is an allocation dynamically Pareto optimal?  Proof that does not trust the solver.
 
 If an allocation costs no more at any node than a scenario that all agents accept, it is
-optimal, and the scenarios prove it: :mod:`dynpo_lite.economy.worst_scenarios`.  The marginal reading is in :mod:`dynpo_lite.economy.marginal_certificate`.
+optimal, and the scenarios prove it: :mod:`dynpo_lite.economy.worst_scenarios`.  The
+marginal reading is in :mod:`dynpo_lite.economy.marginal_certificate`.
 """
 
 from collections.abc import Callable
@@ -78,7 +79,8 @@ def check_allocation(
     tol = TOL * economy.scale
     risk = economy.risk_to_go(allocation, law)
     alone = economy.risk_without_trade(law)
-    sums = bool((np.abs(allocation.sum(axis=0) - economy.aggregate) <= tol).all())
+    off = allocation.sum(axis=0) - scenarios.entries(economy.aggregate)
+    sums = bool((np.abs(off) <= tol).all())
     worse = risk > alone + tol
     node = validate.first(worse.any(axis=0))
     names = () if node is None else tuple(np.flatnonzero(worse[:, node]).tolist())

@@ -1,7 +1,7 @@
 r"""Scenarios that all agents accept: lower bounds on what any allocation costs.
 
-At a node whose ways on carry the total ``Z``, let ``q`` be any reweighting of the ways
-that every agent accepts as a scenario: :math:`E_q[W] \le \rho_i(W)` for all ``W``.  Then
+At a node whose ways on carry the total ``Z``, let ``q`` be any reweighting of them that
+every agent accepts as a scenario: :math:`E_q[W] \le \rho_i(W)` for all ``W``.  Then
 **every** split of ``Z``, comonotone or not, costs at least :math:`E_q[Z]`.  That ``q``
 is accepted is checked on its own: for a concave distortion, the mass of the n ways that
 gain most must not exceed ``k`` of their probability, for every n.
@@ -137,7 +137,7 @@ def _mixed_at_once(
     widths = z[:, :-1] - z[:, 1:]
     widths = widths / np.maximum(widths.max(axis=1, initial=0.0), 1e-300)[:, None]
     tails = [np.array([k.values(level[:, :-1]) for k in parts]) for parts in agents]
-    # of each node the shares of its layers, then everybody's risk: at least every part's
+    # a node's shares of its layers, then everybody's risk: at least that of every part
     risks = block_diag([np.ones((len(parts), 1)) for parts in agents])
     caps = [
         hstack([block_diag([own[:, row] * widths[row] for own in tails]), -risks])
