@@ -20,6 +20,7 @@ from math import factorial, prod
 import numpy as np
 
 from dynpo_lite.base import validate
+from dynpo_lite.base.lp import InfeasibleProgramme, solve_lp
 from dynpo_lite.base.records import ReadOnly
 from dynpo_lite.base.types import Array, Integers
 from dynpo_lite.economy.deterministic_programme import Market, Sacrifice, best_contracts
@@ -74,7 +75,8 @@ class Infeasible(ValueError):
 class DeterministicSolution(Solution):
     """Contracts of every time, found at once, backwards in time.
 
-    ``constants`` of a time sum to the essential infimum of what is shared then.
+    ``constants`` of a time sum to the essential infimum of what is shared then; with
+    ``premia="node"`` those of every node before the payment do.
     """
 
     def __post_init__(self) -> None:
@@ -86,7 +88,10 @@ class DeterministicSolution(Solution):
 
     @cached_property
     def constants(self) -> Mapping[int, Array]:
-        """Time of payment -> what each agent pays beside its layers, (n_agents,)."""
+        """Time of payment -> what each agent pays beside its layers.
+
+        (n_agents,), or (n_agents, n_nodes of the time before) with premia by node.
+        """
         return ReadOnly(self._contracts.constants)
 
 
@@ -96,6 +101,7 @@ class _Contracts:
     def __init__(self, solution: Solution):
         self.economy, self.law = solution.economy, solution.law
         self.individually_rational = solution.individually_rational
+        self.by_node = solution.premia == "node"
         self.split, self.alone = solution.surplus_split, solution.risk_without_trade
         shape = self.economy.endowments.shape
         self.risk, self.paid = np.zeros(shape), np.zeros(shape)
@@ -109,6 +115,9 @@ class _Contracts:
     def _solve_stage(self, t: int) -> None:
         """Find the best contract of one time, given those of later times."""
         stage, limits = self._stage(t), self._limits(t)
+        if self.by_node and limits is not None:
+            self._keep(stage, *stage.by_node(limits, self.split))
+            return
         self.orders[t] = stage.order
         shares = stage.cheapest_shares()
         if shares is None or not stage.leaves_room(shares, limits):
@@ -134,9 +143,11 @@ class _Contracts:
         self.orders[stage.t] = stage.order
         self.layers[stage.t] = stack(stage.levels, shares.T)
         self.constants[stage.t] = validate.frozen(constants)
+        if constants.ndim == 1:
+            constants = np.broadcast_to(constants[:, None], risks.shape)
         self.layer_risk[:, stage.parents] = risks
-        self.risk[:, stage.parents] = risks + constants[:, None]
-        carried = stage.retained(shares)[:, stage.rank] + constants[:, None]
+        self.risk[:, stage.parents] = risks + constants
+        carried = stage.retained(shares)[:, stage.rank] + constants[:, stage.above]
         self.paid[:, stage.children] = carried - self.risk[:, stage.children]
 
     def _solve_together(
@@ -213,6 +224,7 @@ class _Stage:
         tree = economy.tree
         self.economy, self.t = economy, t
         self.parents, self.children = tree.nodes(t - 1), tree.nodes(t)
+        self.above = tree.parent[self.children] - self.parents[0]
         self.levels, self.rank = np.unique(total, return_inverse=True)
         self.order = np.argsort(self.rank, kind="stable")
         self.widths = np.diff(self.levels)
@@ -238,9 +250,10 @@ class _Stage:
                 at = level if len(level) == 1 else level[rows]
                 for j in range(n_parts):
                     weights[j, places[rows]] = _differences(_part(parts, j), at)
-        rows = tree.parent[self.children] - self.parents[0]
         shape = len(self.parents), len(self.levels)
-        readers = [csr_array((own, (rows, self.rank)), shape=shape) for own in weights]
+        readers = [
+            csr_array((own, (self.above, self.rank)), shape=shape) for own in weights
+        ]
         return readers, np.arange(len(self.parents))
 
     def _read_marginal(self, agent: int) -> tuple[list, Integers]:
@@ -309,6 +322,41 @@ class _Stage:
     def _spare(self, shares: Array, limits: Array) -> tuple[Array, float]:
         room = (limits - self.risks(shares)).min(axis=1)
         return room, room.sum() - self.levels[0]
+
+    def by_node(self, limits: Array, split: Array) -> tuple[Array, Array]:
+        """Return shares, and premia of every node, that nobody would refuse."""
+        shares = self.cheapest_shares()
+        if shares is None:
+            raise ValueError(
+                "premia = 'node' needs one distortion an agent: with a Supremum use "
+                "state-dependent retention"
+            )
+        most = limits.sum(axis=0) - self.levels[0]  # what the layers may cost
+        if (self.risks(shares).sum(axis=0) > most + self.tol).any():
+            shares = self._affordable(most)
+        room = limits - self.risks(shares)
+        return shares, room - split[:, None] * (room.sum(axis=0) - self.levels[0])
+
+    def _affordable(self, most: Array) -> Array:
+        """Return the cheapest shares whose total cost is affordable at every node."""
+        n, m = len(self.readers), len(self.widths)
+        # the layer above a level weighs what all higher levels do
+        costs = [
+            np.cumsum(reader.toarray()[rows, ::-1], axis=1)[:, -2::-1] * self.widths
+            for (reader,), rows in zip(self.readers, self.rows, strict=True)
+        ]
+        whole = np.tile(np.eye(m), n)
+        scale = max(float(self.widths.sum()), self.tol)
+        left = np.hstack(costs) / scale
+        try:
+            right = (most + self.tol / 2) / scale
+            found = solve_lp(self.chance @ left, left, right, whole, np.ones(m), (0, 1))
+        except InfeasibleProgramme:
+            least = np.min(costs, axis=0).sum(axis=1)
+            v = int(np.argmax(least - most))
+            agents, missing = tuple(range(n)), float((least - most)[v]) / n
+            raise Infeasible(int(self.parents[v]), agents, missing, False) from None
+        return self.shares_of(self.retained(found.x.reshape(n, m)))
 
     def market(self, limits: Array | None, later: "_Stage | None" = None) -> Market:
         """Return the data of the linear programme, given the stage one time later.

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from dynpo_lite.base import validate
 from dynpo_lite.base.reading import LAWS
 from dynpo_lite.base.types import Array, Integers, Kept
-from dynpo_lite.risk.distortions import Distortion
+from dynpo_lite.risk.distortions import Distortion, Expectation
 from dynpo_lite.scenarios.nested_risk import (
     NodeMeasures,
     Scenarios,
@@ -186,6 +186,15 @@ class Economy:
             risk = self.risk_to_go(self.endowments, law)
             self._without_trade[law] = validate.frozen(risk)
         return self._without_trade[law]
+
+    def loads(self, law: str = "conditional") -> Array:
+        """Return by how much risks without trade exceed expected losses, at least 0.
+
+        Shape (n_agents, n_nodes).
+        """
+        means = [risk_to_go(self.scenarios, x, Expectation()) for x in self.endowments]
+        spare = self.risk_without_trade(law) - np.array(means)
+        return np.where(spare > 1e-12 * self.scale, spare, 0.0)
 
     @cached_property
     def _without_trade(self) -> dict[str, Array]:

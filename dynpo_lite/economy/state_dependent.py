@@ -45,7 +45,7 @@ class StateDependentSolution(Solution):
         for stage in scenarios.branches[::-1]:
             for ways in stage:
                 z = to_come(ways, self.economy.aggregate, total)
-                family = _Family(self.economy, ways, z)
+                family = _Family(self.economy, ways, z, self.ties)
                 total[ways.node] = family.value
                 families.append(family)
         return tuple(families)
@@ -68,10 +68,11 @@ class StateDependentSolution(Solution):
     @cached_property
     def risk_to_go(self) -> Array:
         if self.individually_rational:
-            saved = self.surplus_split[:, None] * self.surplus
+            split = self.surplus_split
+            saved = (split if split.ndim == 2 else split[:, None]) * self.surplus
             return frozen(self.risk_without_trade - saved)
-        none, n = np.zeros_like(self.risk_without_trade), self.economy.n_agents
-        return self._filled(none, lambda f: f.layer_risks + f.sure / n)
+        none, ties = np.zeros_like(self.risk_without_trade), self.ties[:, None]
+        return self._filled(none, lambda f: f.layer_risks + f.sure * ties)
 
     @cached_property
     def layer_risk(self) -> Array:
@@ -110,7 +111,8 @@ class StateDependentSolution(Solution):
 class _Family:
     """The sharing problem of one group of nodes with equally many children."""
 
-    def __init__(self, economy: Economy, ways: Branches, z: Array):
+    def __init__(self, economy: Economy, ways: Branches, z: Array, ties: Array):
+        self.ties = None if np.ptp(ties) == 0 else ties
         self.economy, self.ways, self._z = economy, ways, z  # z: a row may do for all
         self.shape = len(ways.node), z.shape[1] - 1  # of the layers
         self.z, self.level = descending(ways, z)
@@ -163,7 +165,7 @@ class _Family:
     @cached_property
     def shares(self) -> Array:
         """Who carries the layer between neighbouring totals, (n_agents, m, b - 1)."""
-        shares = equal_shares(self.tails)
+        shares = equal_shares(self.tails, weights=self.ties)
         for row, (mixed, _) in self.saddles.items():
             shares[:, row] = mixed
         return shares

@@ -114,10 +114,19 @@ def cheapest(k: Array, noise: float = 0.0) -> Bools:
     return ties
 
 
-def equal_shares(k: Array, noise: float = 0.0) -> Array:
-    """Return the equal shares of the cheapest agents, of the shape of ``k``."""
+def equal_shares(k: Array, noise: float = 0.0, weights: Array | None = None) -> Array:
+    """Return the shares of the cheapest agents, of the shape of ``k``.
+
+    Equal ones, or in proportion to weights (n_agents,), of which some are positive.
+    """
     ties = cheapest(k, noise)
-    return ties / ties.sum(axis=0)
+    if weights is None:
+        return ties / ties.sum(axis=0)
+    shares = ties * weights.reshape(-1, *[1] * (k.ndim - 1))
+    total = shares.sum(axis=0)  # 0 where all who tie have no weight
+    return np.where(total > 0, shares, ties) / np.where(
+        total > 0, total, ties.sum(axis=0)
+    )
 
 
 def level_grid(distortions: Sequence[Distortion]) -> Array:
