@@ -3,11 +3,15 @@
 Names listed in ``__all__`` are public; everything else may change.
 """
 
+from dynpo_lite.economy.baselines import Arrangement, baselines
+from dynpo_lite.economy.bills import Bills
 from dynpo_lite.economy.certificate import check_allocation
 from dynpo_lite.economy.deterministic import Infeasible
 from dynpo_lite.economy.economy import Economy
 from dynpo_lite.economy.myopic import myopic_optimum, swap_interval
+from dynpo_lite.economy.replicate import Replications, replicate
 from dynpo_lite.economy.report import Report, Trade
+from dynpo_lite.economy.smooth import smooth_premia
 from dynpo_lite.economy.solution import Solution
 from dynpo_lite.economy.solve import solve
 from dynpo_lite.risk.crossings import Minimum
@@ -43,6 +47,8 @@ from dynpo_lite.vectors.sharing import SharedVector, Unbounded, vector_inf_convo
 
 __version__ = "0.1.0"
 __all__ = [
+    "Arrangement",
+    "Bills",
     "Distortion",
     "DualPower",
     "Economy",
@@ -55,6 +61,7 @@ __all__ = [
     "PiecewiseLinear",
     "Polyhedral",
     "ProportionalHazard",
+    "Replications",
     "Report",
     "ScenarioLattice",
     "ScenarioTree",
@@ -67,6 +74,7 @@ __all__ = [
     "Unbounded",
     "Wang",
     "WorstCase",
+    "baselines",
     "check_allocation",
     "choquet",
     "comonotone_improvement",
@@ -76,8 +84,10 @@ __all__ = [
     "lattice_from_sampler",
     "max_correlation_risk",
     "myopic_optimum",
+    "replicate",
     "risk_to_go",
     "share_layers",
+    "smooth_premia",
     "solve",
     "swap_interval",
     "tree_from_paths",

@@ -14,7 +14,7 @@ dynamically Pareto optimal exactly if it is individually rational and attains ev
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property, reduce
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -29,6 +29,8 @@ from dynpo_lite.scenarios.branches import Branches, to_come
 from dynpo_lite.scenarios.nested_risk import descending
 from dynpo_lite.sharing.layers import Layer, stack
 
+_Value: TypeAlias = "Callable[[SharingProblem], Array]"
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class StateDependentSolution(Solution):
@@ -38,19 +40,21 @@ class StateDependentSolution(Solution):
         _ = self.total_risk_to_go
 
     @cached_property
-    def _families(self) -> "tuple[_Family, ...]":
+    def _families(self) -> "tuple[SharingProblem, ...]":
         """The sharing problems of all groups of nodes, from the last time on."""
         scenarios, families = self.economy.scenarios, []
         total = np.zeros(scenarios.n_nodes)
         for stage in scenarios.branches[::-1]:
             for ways in stage:
                 z = to_come(ways, self.economy.aggregate, total)
-                family = _Family(self.economy, ways, z, self.ties)
+                family = SharingProblem(self.economy, ways, z, self.ties)
                 total[ways.node] = family.value
                 families.append(family)
         return tuple(families)
 
-    def _filled(self, result: Array, value: Callable[["_Family"], Array]) -> Array:
+    def _filled(
+        self, result: Array, value: Callable[["SharingProblem"], Array]
+    ) -> Array:
         """Return the array, filled at all parents."""
         for family in self._families:
             result[..., family.ways.node] = value(family)
@@ -108,7 +112,7 @@ class StateDependentSolution(Solution):
         )
 
 
-class _Family:
+class SharingProblem:
     """The sharing problem of one group of nodes with equally many children."""
 
     def __init__(self, economy: Economy, ways: Branches, z: Array, ties: Array):
