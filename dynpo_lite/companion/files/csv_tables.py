@@ -5,6 +5,7 @@ import io
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -49,49 +50,34 @@ def read_csv(file: Path, columns: Sequence[str], optional: Sequence[str] = ()) -
         If the file cannot be read, a column is missing, unknown or repeated, or a row
         is too short or too long.
     """
-    stream = io.StringIO(read_text(file), newline="")
-    reader = csv.reader(stream, strict=True)
+    reader = csv.reader(io.StringIO(read_text(file), newline=""), strict=True)
     try:
         lines = [(reader.line_num, [cell.strip() for cell in row]) for row in reader]
     except csv.Error as error:
-        raise ValueError(
-            f"{file.name}, line {reader.line_num} is no CSV ({error}): correct it"
-        ) from None
+        place = f"{file.name}, line {reader.line_num}"
+        raise ValueError(f"{place} is no CSV ({error}): correct it") from None
     lines = [(line, cells) for line, cells in lines if any(cells)]
+    wanted, known = ",".join(columns), dict.fromkeys((*columns, *optional))
     if not lines:
-        raise ValueError(
-            f"{file.name} is empty: begin with the line {','.join(columns)}"
-        )
-    header = lines[0][1]
-    _check_header(file.name, header, columns, (*columns, *optional))
-    for line, cells in lines[1:]:
-        if len(cells) != len(header):
-            raise ValueError(
-                f"{file.name}, line {line} has {len(cells)} cells: give "
-                f"{len(header)}, one for each column of line 1"
-            )
-    return [(line, dict(zip(header, cells))) for line, cells in lines[1:]]
-
-
-def _check_header(
-    name: str, header: Sequence[str], columns: Sequence[str], allowed: Sequence[str]
-) -> None:
-    given, known = set(), set(allowed)
-    for column in header:
-        if column in given:
-            raise ValueError(f"{name}, line 1, column {column!r} comes twice: keep one")
-        given.add(column)
+        raise ValueError(f"{file.name} is empty: begin with the line {wanted}")
+    header, top = lines[0][1], f"{file.name}, line 1"
+    first: dict[str, int] = {}
+    for j, column in enumerate(header):
+        if first.setdefault(column, j) < j:
+            raise ValueError(f"{top}, column {column!r} comes twice: keep one")
     for column in columns:
-        if column not in given:
-            raise ValueError(
-                f"{name}, line 1 has no column {column!r}: write "
-                f"{','.join(columns)}, separated by commas"
-            )
+        if column not in first:
+            cure = f"write {wanted}, separated by commas"
+            raise ValueError(f"{top} has no column {column!r}: {cure}")
     for column in header:
         if column not in known:
-            raise ValueError(
-                f"{name}, line 1, column {column!r} is unknown: {near(column, allowed)}"
-            )
+            cure = near(column, known)
+            raise ValueError(f"{top}, column {column!r} is unknown: {cure}")
+    for line, cells in lines[1:]:
+        if len(cells) != len(header):
+            cure = f"give {len(header)}, one for each column of line 1"
+            raise ValueError(f"{file.name}, line {line} has {len(cells)} cells: {cure}")
+    return [(line, dict(zip(header, cells))) for line, cells in lines[1:]]
 
 
 def read_number(place: str, text: str) -> float:
@@ -120,10 +106,8 @@ number
 def _check_size(file: Path, losses: np.ndarray) -> None:
     largest = np.abs(losses).max()
     if largest and not SMALLEST <= largest <= LARGEST:
-        raise ValueError(
-            f"{file.name}: the largest loss, {largest:g}, is outside "
-            f"[{SMALLEST:g}, {LARGEST:g}]: choose another unit"
-        )
+        what = f"is outside [{SMALLEST:g}, {LARGEST:g}]: choose another unit"
+        raise ValueError(f"{file.name}: the largest loss, {largest:g}, {what}")
 
 
 # --- a tree, node by node -------------------------------------------------------------
@@ -143,33 +127,29 @@ def read_nodes(file: Path, names: Sequence[str]) -> Scenarios:
     for line, row in read_csv(file, (*NODE_COLUMNS, *names)):
         name, place = row["node"], f"{file.name}, line {line}"
         if not name or not name.isprintable():
-            raise ValueError(
-                f"{place}, column node = {name!r} is no name: give the node one, in "
-                "one line"
-            )
+            what = "is no name: give the node one, in one line"
+            raise ValueError(f"{place}, column node = {name!r} {what}")
         refuse_formula(f"{place}, column node", name)
         if name in rows:
-            raise ValueError(
-                f"{place}: node {name!r} repeats {at[name].split(', ')[-1]}: give "
-                "every node a name of its own"
-            )
+            what = f"repeats {at[name].split(', ')[-1]}"
+            cure = "give every node a name of its own"
+            raise ValueError(f"{place}: node {name!r} {what}: {cure}")
         at[name], rows[name] = place, row
-    parents = {name: row["parent"] for name, row in rows.items()}
-    order = _by_stage(file.name, parents, at)
+    order = _by_stage(file.name, {n: row["parent"] for n, row in rows.items()}, at)
     number = {name: v for v, name in enumerate(order)}
-    chances, losses = np.empty(len(order)), np.zeros((len(names), len(order)))
+    parent = [number.get(rows[name]["parent"], -1) for name in order]
+    columns = ("probability", *names)
+    numbers = np.zeros((len(columns), len(order)))
     for v, name in enumerate(order):
-        row, place = rows[name], f"{at[name]}, column"
-        chances[v] = read_number(f"{place} probability", row["probability"])
-        for i, agent in enumerate(names if v else ()):
-            losses[i, v] = read_number(f"{place} {agent}", row[agent])
-    parent = [-1] + [number[parents[name]] for name in order[1:]]
+        for j, column in enumerate(columns if v else columns[:1]):
+            place = f"{at[name]}, column {column}"
+            numbers[j, v] = read_number(place, rows[name][column])
     try:
-        tree = ScenarioTree(np.array(parent), chances)
+        tree = ScenarioTree(parent, numbers[0])
     except ValueError as error:
         raise ValueError(_in_words(str(error), order, at)) from None
-    _check_size(file, losses)
-    return Scenarios(tree, losses, order)
+    _check_size(file, numbers[1:])
+    return Scenarios(tree, numbers[1:], order)
 
 
 def _by_stage(file: str, parents: dict[str, str], at: dict[str, str]) -> list[str]:
@@ -178,19 +158,16 @@ def _by_stage(file: str, parents: dict[str, str], at: dict[str, str]) -> list[st
     if not order:
         raise ValueError(f"{file} has no root: leave the parent of one node empty")
     if len(order) > 1:
-        raise ValueError(
-            f"{at[order[1]]}: node {order[1]!r} is a second root beside {order[0]!r}: "
-            "give it a parent"
-        )
-    children: dict[str, list[str]] = {name: [] for name in parents}
+        what = f"is a second root beside {order[0]!r}: give it a parent"
+        raise ValueError(f"{at[order[1]]}: node {order[1]!r} {what}")
+    children: dict[str, list[str]] = {name: [] for name in ("", *parents)}
     for name, parent in parents.items():
-        if parent and parent not in children:
+        if parent not in children:
             cure = near(parent, parents, "correct it or add its row")
             raise ValueError(
                 f"{at[name]}, column parent = {parent!r} is no node: {cure}"
             )
-        if parent:
-            children[parent].append(name)
+        children[parent].append(name)
     for name in order:  # which grows
         order += children[name]
     if len(order) < len(parents):
@@ -199,14 +176,12 @@ def _by_stage(file: str, parents: dict[str, str], at: dict[str, str]) -> list[st
         while name not in seen:
             seen.add(name)
             name = parents[name]
-        raise ValueError(
-            f"{at[name]}, column parent = {parents[name]!r}: node {name!r} is its own "
-            "ancestor: give it a parent that leads to the root"
-        )
+        place = f"{at[name]}, column parent = {parents[name]!r}"
+        what = "is its own ancestor: give it a parent that leads to the root"
+        raise ValueError(f"{place}: node {name!r} {what}")
     if len(order) == 1:
-        raise ValueError(
-            f"{file} holds only the root {order[0]!r}: add the nodes of time 1"
-        )
+        cure = "add the nodes of time 1"
+        raise ValueError(f"{file} holds only the root {order[0]!r}: {cure}")
     return order
 
 
@@ -235,40 +210,30 @@ def read_paths(file: Path, names: Sequence[str], bins: Any, place: str) -> Scena
     place : str
         Where the bins are given.
     """
-    paths: dict[str, dict[int, list[float]]] = {}
+    found: dict[tuple[str, int], list[float]] = {}
     lines: dict[tuple[str, int], int] = {}
     for line, row in read_csv(file, (*PATH_COLUMNS, *names)):
-        here = f"{file.name}, line {line}"
-        path, time = row["path"], row["time"]
+        here, path, time = f"{file.name}, line {line}", row["path"], row["time"]
         if not path:
             raise ValueError(f"{here}, column path is empty: give the path a name")
         if not re.fullmatch("[1-9][0-9]{0,5}", time):
-            raise ValueError(
-                f"{here}, column time = {time!r} is no time: write 1, 2, ..."
-            )
+            cure = "write 1, 2, ..."
+            raise ValueError(f"{here}, column time = {time!r} is no time: {cure}")
         key = path, int(time)
         if key in lines:
-            raise ValueError(
-                f"{here}: path {path!r} at time {time} repeats line {lines[key]}: "
-                "keep one"
-            )
+            what = f"at time {time} repeats line {lines[key]}: keep one"
+            raise ValueError(f"{here}: path {path!r} {what}")
         lines[key] = line
-        paths.setdefault(path, {})[int(time)] = [
-            read_number(f"{here}, column {agent}", row[agent]) for agent in names
-        ]
-    if not paths:
+        found[key] = [read_number(f"{here}, column {a}", row[a]) for a in names]
+    if not found:
         raise ValueError(f"{file.name} holds no path: add rows below line 1")
-    horizon = max(max(times) for times in paths.values())
-    for path, times in paths.items():
-        for t in range(1, horizon + 1):
-            if t not in times:
-                raise ValueError(
-                    f"{file.name}: path {path!r} has no time {t}: give every path "
-                    f"the times 1 to {horizon}"
-                )
-    losses = np.array(
-        [[times[t] for t in range(1, horizon + 1)] for times in paths.values()]
-    )
+    paths, horizon = dict.fromkeys(path for path, _ in found), max(t for _, t in found)
+    times = range(1, horizon + 1)
+    for path, t in product(paths, times):
+        if (path, t) not in found:
+            cure = f"give every path the times 1 to {horizon}"
+            raise ValueError(f"{file.name}: path {path!r} has no time {t}: {cure}")
+    losses = np.array([[found[path, t] for t in times] for path in paths])
     _check_size(file, losses)
     with placed(place):
         for number in bins if isinstance(bins, list) else ():
@@ -307,10 +272,7 @@ def write_csv(header: Iterable[str], rows: Iterable[Iterable[Any]]) -> str:
 
 
 def nodes_csv(
-    names: Sequence[str],
-    node_names: Sequence[str],
-    tree: ScenarioTree,
-    endowments: Any,
+    names: Sequence[str], node_names: Sequence[str], tree: ScenarioTree, endowments: Any
 ) -> str:
     """Return the CSV of nodes of an economy, as :func:`load_economy` reads it.
 
@@ -334,9 +296,8 @@ def nodes_csv(
     >>> text.splitlines()
     ['node,parent,probability,A,B', 'now,,1,,', 'dry,now,0.5,1,1', 'wet,now,0.5,2,2']
     """
-    rows: list[list] = [[node_names[0], "", 1.0, *[""] * len(names)]]
-    for v in range(1, tree.n_nodes):
-        parent = node_names[tree.parent[v]]
-        losses = np.asarray(endowments, dtype=float)[:, v]
-        rows.append([node_names[v], parent, tree.probability[v], *losses])
-    return write_csv([*NODE_COLUMNS, *names], rows)
+    root = [node_names[0], "", 1.0, *[""] * len(names)]
+    parents = [node_names[v] for v in tree.parent[1:]]
+    losses = np.asarray(endowments, dtype=float)[:, 1:]
+    rows = zip(node_names[1:], parents, tree.probability[1:], *losses)
+    return write_csv([*NODE_COLUMNS, *names], [root, *rows])

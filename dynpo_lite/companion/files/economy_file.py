@@ -19,21 +19,9 @@ import numpy as np
 from dynpo_lite import Economy, Solution, solve
 from dynpo_lite.base import validate
 from dynpo_lite.base.reading import reading
-from dynpo_lite.companion.files.csv_tables import (
-    LARGEST,
-    NODE_COLUMNS,
-    PATH_COLUMNS,
-    Scenarios,
-    numbered,
-    read_nodes,
-    read_paths,
-)
-from dynpo_lite.companion.files.messages import (
-    check_keys,
-    placed,
-    read_text,
-    refuse_formula,
-)
+from dynpo_lite.companion.files import csv_tables, messages
+from dynpo_lite.companion.files.csv_tables import NODE_COLUMNS, PATH_COLUMNS, Scenarios
+from dynpo_lite.companion.files.messages import expect
 from dynpo_lite.companion.files.preferences import Preferences
 from dynpo_lite.companion.outputs import one_line, shown
 
@@ -41,6 +29,7 @@ SETTINGS = ("law", "retention", "individually_rational", "surplus_split")
 KEYS = ("title", "currency", *SETTINGS, "nodes", "paths", "bins", "agent")
 # columns of what is read and written: no name for an agent
 RESERVED = (*NODE_COLUMNS, *PATH_COLUMNS, "stage", "attachment", "exhaustion")
+Settings = tuple[str, str, bool, tuple[float, ...] | None]
 EXAMPLES = ("weather", "two_period")
 DEPTH = 40  # of tables inside each other
 MAX_PARTS = 1000  # of a key, whose reader is quadratic in them
@@ -97,13 +86,7 @@ class EconomyFile:
         >>> round(float(weather.solve().total_risk_to_go[0]), 6)
         955.783152
         """
-        return solve(
-            self.economy,
-            retention=self.retention,
-            law=self.law,
-            individually_rational=self.individually_rational,
-            surplus_split=self.surplus_split,
-        )
+        return solve(self.economy, **{name: getattr(self, name) for name in SETTINGS})
 
 
 def example_path(name: str = "weather") -> Path:
@@ -170,38 +153,29 @@ def load_economy(path: str | Path, scenarios: Any = None) -> EconomyFile:
 
 
 def _load(path: Path, scenarios: Any) -> EconomyFile:
-    table, place = _read_toml(path), path.name
-    check_keys(place, table, KEYS, ("title", "currency", "agent"))
+    table, place, sources = _read_toml(path), path.name, (path,)
+    messages.check_keys(place, table, KEYS, ("title", "currency", "agent"))
     names = _agent_names(place, table["agent"])
     settings = _settings(place, table, len(names))
-    sources = (path,)
     if scenarios is None:
         found, csv_file = _scenarios(path, table, names)
         sources += (csv_file,)
     else:
         tree, endowments = scenarios.tree, np.asarray(scenarios.endowments)
-        found = Scenarios(tree, endowments, numbered(tree))
-    aggregate = found.endowments.sum(axis=0)
-    preferences = Preferences(found.tree, aggregate, found.node_names, place)
+        found = Scenarios(tree, endowments, csv_tables.numbered(tree))
+    preferences = Preferences(place, found)
     agents = tuple(preferences.of(agent) for agent in table["agent"])
-    return EconomyFile(
-        title=_text(place, table, "title"),
-        currency=_text(place, table, "currency"),
-        names=names,
-        node_names=tuple(found.node_names),
-        economy=Economy(found.tree, found.endowments, agents),
-        **settings,
-        sources=sources,
-    )
+    title, currency = (_text(place, table, key) for key in ("title", "currency"))
+    economy = Economy(found.tree, found.endowments, agents)
+    named = title, currency, names, tuple(found.node_names)
+    return EconomyFile(*named, economy, *settings, sources)
 
 
 def _read_toml(path: Path) -> dict[str, Any]:
     if not os.path.exists(path):
-        raise ValueError(
-            f"{path} does not exist: give the path of an economy file, or write one "
-            "with dynpo solve --example DIR"
-        )
-    text = read_text(path)
+        cure = "give the path of an economy file, or write one with dynpo solve"
+        raise ValueError(f"{path} does not exist: {cure} --example DIR")
+    text = messages.read_text(path)
     longest = max(part.count(".") for part in re.split(r"[\n=,{]", text))
     try:
         if longest > MAX_PARTS:
@@ -212,9 +186,8 @@ def _read_toml(path: Path) -> dict[str, Any]:
     except RecursionError:
         raise _too_deep(path.name) from None
     except ValueError:  # Python reads no integer of more than 4300 digits
-        raise ValueError(
-            f"{path.name} holds a number of thousands of digits: write a shorter one"
-        ) from None
+        what = "holds a number of thousands of digits: write a shorter one"
+        raise ValueError(f"{path.name} {what}") from None
     _refuse_odd(path.name, table)
     return table
 
@@ -235,7 +208,7 @@ def _refuse_odd(place: str, value: Any, depth: int = 0) -> None:
             _refuse_odd(f"{place} {number}", entry, depth + 1)
     elif hasattr(value, "isoformat"):
         raise ValueError(f"{place} = {value} is a date: write it in quotes")
-    elif isinstance(value, int) and abs(value) > LARGEST:
+    elif isinstance(value, int) and abs(value) > csv_tables.LARGEST:
         raise ValueError(f"{place} = {shown(value)} is too large: write a smaller one")
 
 
@@ -244,60 +217,44 @@ def _text(place: str, table: Mapping[str, Any], key: str) -> str:
     if not isinstance(value, str) or not value.strip():
         raise ValueError(f"{place}: {key} = {value!r} is no text: write it in quotes")
     if not value.isprintable():
-        raise ValueError(
-            f"{place}: {key} = {value!r} holds a character that cannot be shown: "
-            "leave it out"
-        )
+        what = "holds a character that cannot be shown: leave it out"
+        raise ValueError(f"{place}: {key} = {value!r} {what}")
     return value.strip()
 
 
 def _agent_names(place: str, agents: Any) -> tuple[str, ...]:
-    if not isinstance(agents, list) or not agents:
-        raise ValueError(
-            f"{place}: agent = {agents!r} is no list of tables: write [[agent]] above "
-            "each agent"
-        )
+    cure = "list of tables: write [[agent]] above each agent"
+    expect(f"{place}: agent", agents, list, cure, some=True)
+    allowed, required = ("name", "measure", "where"), ("name", "measure")
+    read = messages.tables(f"{place}, agent", "[[agent]]", agents, allowed, required)
     names: dict[str, None] = {}
-    for number, agent in enumerate(agents, start=1):
-        here = f"{place}, agent {number}"
-        if not isinstance(agent, dict):
-            raise ValueError(
-                f"{here} = {agent!r} is no table: write [[agent]] above it"
-            )
-        check_keys(here, agent, ("name", "measure", "where"), ("name", "measure"))
+    for here, agent in read:
         name = _text(here, agent, "name")
         if name in RESERVED:
-            raise ValueError(
-                f"{here}: name = {name!r} is a column of its own: choose another name"
-            )
-        refuse_formula(f"{here}: name", name)
+            what = "is a column of its own: choose another name"
+            raise ValueError(f"{here}: name = {name!r} {what}")
+        messages.refuse_formula(f"{here}: name", name)
         if name in names:
             raise ValueError(f"{here}: name = {name!r} comes twice: choose another")
         names[name] = None
     return tuple(names)
 
 
-def _settings(place: str, table: Mapping[str, Any], n_agents: int) -> dict[str, Any]:
+def _settings(place: str, table: Mapping[str, Any], n_agents: int) -> Settings:
     """Return the arguments of ``solve`` that the file gives, checked together."""
-    with placed(place):
-        law, retention = reading(
-            table.get("law", "conditional"), table.get("retention")
-        )
+    with messages.placed(place):
+        given = table.get("law", "conditional"), table.get("retention")
+        law, retention = reading(*given)
         rational = table.get("individually_rational", True)
-        if not isinstance(rational, bool):
-            raise ValueError(
-                f"individually_rational = {rational!r} is no bool: write true or false"
-            )
+        expect("individually_rational", rational, bool, "bool: write true or false")
         split = table.get("surplus_split")
         if split is not None:
             if not rational:
-                raise ValueError(
-                    f"surplus_split = {split!r} goes with individually_rational = "
-                    "true: leave it out"
-                )
+                what = "goes with individually_rational = true: leave it out"
+                raise ValueError(f"surplus_split = {split!r} {what}")
             split = validate.probabilities("surplus_split", split, n_agents)
             split = tuple(split.tolist())
-    return dict(zip(SETTINGS, (law, retention, rational, split), strict=True))
+    return law, retention, rational, split
 
 
 def _scenarios(
@@ -306,20 +263,17 @@ def _scenarios(
     """Return the scenarios that the TOML points to, and the file that holds them."""
     place, given = path.name, [key for key in ("nodes", "paths") if key in table]
     if len(given) != 1:
-        raise ValueError(
-            f"{place}: {'nodes and paths are both given' if given else 'no scenarios'}:"
-            " write either nodes = 'nodes.csv', or paths = 'paths.csv' and bins"
-        )
+        what = "nodes and paths are both given" if given else "no scenarios"
+        cure = "write either nodes = 'nodes.csv', or paths = 'paths.csv' and bins"
+        raise ValueError(f"{place}: {what}: {cure}")
     key = given[0]
     if (key == "paths") != ("bins" in table):
         cure = "add bins = [4, 4, 4]" if key == "paths" else "leave it out"
         raise ValueError(f"{place}: bins goes with paths, not with nodes: {cure}")
     file = path.parent / _text(place, table, key)
     if not os.path.isfile(file):
-        raise ValueError(
-            f"{place}: {key} = {table[key]!r} does not exist: put the CSV beside "
-            "the TOML, or name it from there"
-        )
+        cure = "put the CSV beside the TOML, or name it from there"
+        raise ValueError(f"{place}: {key} = {table[key]!r} does not exist: {cure}")
     if key == "nodes":
-        return read_nodes(file, names), file
-    return read_paths(file, names, table["bins"], place), file
+        return csv_tables.read_nodes(file, names), file
+    return csv_tables.read_paths(file, names, table["bins"], place), file

@@ -6,6 +6,7 @@ import unicodedata
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 _NUMBER = re.compile(r"[+-]?[0-9.]+")
 
@@ -16,16 +17,37 @@ def read_text(path: Path) -> str:
         return path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-        raise ValueError(
-            f"{path} cannot be read ({why}): give a text file in UTF-8"
-        ) from None
+        cure = "give a text file in UTF-8"
+        raise ValueError(f"{path} cannot be read ({why}): {cure}") from None
+
+
+def expect(place: str, value: Any, kind: type, cure: str, some: bool = False) -> Any:
+    """Return the value if it is of a kind and, where asked for, not empty.
+
+    Examples
+    --------
+    >>> expect("rational", 1, bool, "bool: write true or false")
+    Traceback (most recent call last):
+    ...
+    ValueError: rational = 1 is no bool: write true or false
+    """
+    if not isinstance(value, kind) or (some and not value):
+        raise ValueError(f"{place} = {value!r} is no {cure}")
+    return value
+
+
+def tables(
+    place: str, mark: str, given: list, allowed: Collection[str], required: Iterable
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield the tables of a list, each with its place, their keys checked."""
+    for number, table in enumerate(given, start=1):
+        expect(f"{place} {number}", table, dict, f"table: write {mark} above it")
+        check_keys(f"{place} {number}", table, allowed, required)
+        yield f"{place} {number}", table
 
 
 def check_keys(
-    place: str,
-    table: Mapping[str, object],
-    allowed: Collection[str],
-    required: Iterable[str],
+    place: str, table: Mapping, allowed: Collection[str], required: Iterable[str]
 ) -> None:
     """Refuse unknown keys, naming the nearest known one, and missing ones."""
     for key in table:
@@ -62,10 +84,8 @@ def refuse_formula(place: str, name: str) -> None:
     """
     first = unicodedata.normalize("NFKC", name[:1])  # wide signs count as well
     if first in {"=", "+", "-", "@"} and not _NUMBER.fullmatch(name):
-        raise ValueError(
-            f"{place} = {name!r} is a formula for a spreadsheet: begin with another "
-            "letter"
-        )
+        cure = "begin with another letter"
+        raise ValueError(f"{place} = {name!r} is a formula for a spreadsheet: {cure}")
 
 
 @contextmanager

@@ -12,7 +12,7 @@ import numpy as np
 
 from dynpo_lite import Solution, check_allocation, myopic_optimum
 from dynpo_lite.companion.files.csv_tables import write_csv
-from dynpo_lite.companion.files.economy_file import EconomyFile
+from dynpo_lite.companion.files.economy_file import SETTINGS, EconomyFile
 from dynpo_lite.companion.files.preferences import ROUNDING
 from dynpo_lite.companion.outputs import strict_json
 
@@ -72,35 +72,28 @@ def summarise(
     >>> summary["certificate"]["pareto_optimal"], summary["agents"][0]["name"]
     (True, 'Coast')
     """
-    economy = file.economy
+    economy, size = file.economy, file.economy.scale
     alone, traded = (
         economy.risk_without_trade(file.law)[:, 0],
         solution.risk_to_go[:, 0],
     )
-    kinds = ("risk_without_trade", "risk_with_trade", "gain")
-    numbers = _digits(np.array([alone, traded, alone - traded]).T, economy.scale)
-    myopic = myopic_optimum(economy)[1] if file.law == "conditional" else None
-    return {
-        "agents": [
-            {"name": name} | dict(zip(kinds, row, strict=True))
-            for name, row in zip(file.names, numbers, strict=True)
-        ],
-        "certificate": (
-            _certificate(file, solution)
-            if certify
-            else {"available": False, "reason": "it was not asked for"}
-        ),
-        "currency": file.currency,
-        "individually_rational": file.individually_rational,
-        "law": file.law,
-        "myopic_value": None if myopic is None else _digits(myopic, economy.scale),
-        "retention": file.retention,
-        "surplus_split": file.surplus_split,
-        "title": file.title,
-        "total_risk_with_trade": _digits(traded.sum(), economy.scale),
-        "total_risk_without_trade": _digits(alone.sum(), economy.scale),
-        "versions": {name: version(name) for name in VERSIONS}
-        | {"python": platform.python_version()},
+    numbers = _digits([alone, traded, alone - traded], size)
+    kinds = ("name", "risk_without_trade", "risk_with_trade", "gain")
+    rows = zip(file.names, *numbers, strict=True)
+    myopic, certificate = None, {"available": False, "reason": "it was not asked for"}
+    if file.law == "conditional":
+        myopic = _digits(myopic_optimum(economy)[1], size)
+    if certify:
+        certificate = _certificate(file, solution)
+    versions = {name: version(name) for name in VERSIONS}
+    settings = ("title", "currency", *SETTINGS)
+    return {name: getattr(file, name) for name in settings} | {
+        "agents": [dict(zip(kinds, row, strict=True)) for row in rows],
+        "certificate": certificate,
+        "myopic_value": myopic,
+        "total_risk_with_trade": _digits(traded.sum(), size),
+        "total_risk_without_trade": _digits(alone.sum(), size),
+        "versions": versions | {"python": platform.python_version()},
     }
 
 
@@ -133,19 +126,16 @@ def _certificate(file: EconomyFile, solution: Solution) -> dict[str, Any]:
     return found | {"available": True}
 
 
-def _node_cells(file: EconomyFile, v: int) -> list:
+def _nodes(file: EconomyFile) -> list:
+    """Return three columns: all nodes, their parents and their stages."""
     tree, names = file.economy.tree, file.node_names
-    return [names[v], names[tree.parent[v]] if v else "", int(tree.stage[v])]
+    return [names, ["", *(names[v] for v in tree.parent[1:])], tree.stage]
 
 
 def _allocation_csv(file: EconomyFile, solution: Solution) -> str:
-    tree = file.economy.tree
     paid = _clean(solution.allocation, file.economy.scale)
-    rows = [
-        [*_node_cells(file, v), tree.probability[v], *paid[:, v]]
-        for v in range(tree.n_nodes)
-    ]
-    return write_csv(["node", "parent", "stage", "probability", *file.names], rows)
+    header = ["node", "parent", "stage", "probability", *file.names]
+    return write_csv(header, zip(*_nodes(file), file.economy.tree.probability, *paid))
 
 
 def _totals_csv(file: EconomyFile, solution: Solution) -> str:
@@ -153,47 +143,35 @@ def _totals_csv(file: EconomyFile, solution: Solution) -> str:
     alone = economy.risk_without_trade(file.law).sum(axis=0)
     columns = economy.aggregate, alone, solution.total_risk_to_go, solution.surplus
     numbers = _clean(np.array(columns), economy.scale)
-    chance = economy.tree.unconditional
-    rows = [
-        [*_node_cells(file, v), chance[v], *numbers[:, v]] for v in range(len(chance))
-    ]
     header = ["node", "parent", "stage", "unconditional_probability", "aggregate_loss"]
     header += ["total_risk_without_trade", "total_risk_with_trade", "surplus"]
-    return write_csv(header, rows)
+    return write_csv(header, zip(*_nodes(file), economy.tree.unconditional, *numbers))
 
 
 def _risks_csv(file: EconomyFile, solution: Solution) -> str:
     economy = file.economy
-    inner = range(economy.tree.first[economy.tree.horizon])
+    inner = economy.tree.first[economy.tree.horizon]
     columns = (
-        *(economy.risk_without_trade(file.law), solution.risk_to_go),
-        solution.premium,
+        *(economy.risk_without_trade(file.law), solution.risk_to_go, solution.premium),
         *np.moveaxis(solution.risk_interval, 2, 0),
         *np.moveaxis(solution.premium_interval, 2, 0),
     )
-    numbers = _clean(np.array([c[:, inner] for c in columns]), economy.scale)
-    rows = [
-        [file.node_names[v], name, *numbers[:, i, v]]
-        for v in inner
-        for i, name in enumerate(file.names)
-    ]
+    numbers = _clean(np.array([c[:, :inner] for c in columns]), economy.scale)
+    places = [(v, i) for v in range(inner) for i in range(len(file.names))]
+    rows = ([file.node_names[v], file.names[i], *numbers[:, i, v]] for v, i in places)
     header = ["node", "agent", "risk_without_trade", "risk_with_trade", "premium"]
     header += ["risk_low", "risk_high", "premium_low", "premium_high"]
     return write_csv(header, rows)
 
 
 def _layers_csv(file: EconomyFile, solution: Solution) -> str:
-    named = file.retention == "state-dependent"
-    rows = [
-        [
-            file.node_names[key] if named else key,
-            *_clean([layer.attachment, layer.exhaustion], file.economy.scale),
-            *layer.shares,
-        ]
-        for key in sorted(solution.layers)
-        for layer in solution.layers[key]
-    ]
-    first = "node" if named else "time"
+    first = "node" if file.retention == "state-dependent" else "time"
+    rows = []
+    for key in sorted(solution.layers):
+        name = file.node_names[key] if first == "node" else key
+        for layer in solution.layers[key]:
+            limits = _clean([layer.attachment, layer.exhaustion], file.economy.scale)
+            rows.append([name, *limits, *layer.shares])
     return write_csv([first, "attachment", "exhaustion", *file.names], rows)
 
 
