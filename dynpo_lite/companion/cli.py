@@ -22,7 +22,7 @@ from typing import Any, NoReturn
 from dynpo_lite import Infeasible
 from dynpo_lite.base.lp import SolverError
 from dynpo_lite.companion import outputs
-from dynpo_lite.companion.chapters.tables import Table
+from dynpo_lite.companion.chapters.tables import Table, aligned
 from dynpo_lite.companion.files import economy_file
 from dynpo_lite.companion.files.solution_files import SOLUTION_FILES, solution_files
 from dynpo_lite.companion.rerun import parameters
@@ -65,9 +65,10 @@ def main(argv: list[str] | None = None) -> int:
     try:
         with stoppable():
             arguments = _parser().parse_args(argv)
-            code = arguments.command(arguments)
+            commands = {"list": _list, "params": _params, "run": _run, "solve": _solve}
+            commands[arguments.command](arguments)
             print(end="", flush=True)
-            return code
+            return 0
     except ValueError as error:
         return _say(error, 2)
     except (rerun.NotebookFailed, SolverError, outputs.WriteFailed) as error:
@@ -99,13 +100,12 @@ def _parser() -> _Parser:
     parser = _Parser(prog="dynpo", description=about, allow_abbrev=False)
     number = f"dynpo-lite {version('dynpo-lite')}"
     parser.add_argument("--version", action="version", version=number)
-    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    listing = commands.add_parser("list", help="list the notebooks")
-    listing.set_defaults(command=_list)
+    named = {"title": "commands", "dest": "command", "metavar": "COMMAND"}
+    commands = parser.add_subparsers(required=True, **named)
+    commands.add_parser("list", help="list the notebooks")
     params = commands.add_parser("params", help="show the parameters of a notebook")
-    params.set_defaults(command=_params)
     run = commands.add_parser("run", help="run a notebook with other parameters")
-    run.set_defaults(command=_run)
+    solving = commands.add_parser("solve", help="solve an economy given by files")
     what = "a name, a number such as 06, a file name or a path"
     for command in (params, run):
         command.add_argument("notebook", metavar="NOTEBOOK", help=what)
@@ -114,8 +114,6 @@ def _parser() -> _Parser:
     what = "where to write NOTEBOOK.ipynb, NOTEBOOK.html and results.json"
     what = f"{what} (default: runs/NOTEBOOK)"
     run.add_argument("-o", metavar="DIR", help=what)
-    solving = commands.add_parser("solve", help="solve an economy given by files")
-    solving.set_defaults(command=_solve)
     what = "agents and preferences; it names the CSV of the scenarios beside it"
     solving.add_argument("economy", metavar="ECONOMY.toml", nargs="?", help=what)
     what = "where to write the solution (default: runs/ECONOMY)"
@@ -131,19 +129,17 @@ def _parser() -> _Parser:
     return parser
 
 
-def _list(arguments: argparse.Namespace) -> int:
+def _list(arguments: argparse.Namespace) -> None:
     rows = [(c.number, c.title, str(len(c.parameters))) for c in rerun.list_notebooks()]
-    _print_table([("number", "title", "parameters"), *rows])
-    return 0
+    print(aligned([("number", "title", "parameters"), *rows], "  "))
 
 
-def _params(arguments: argparse.Namespace) -> int:
+def _params(arguments: argparse.Namespace) -> None:
     rows = [("name", "type", "default", "domain", "unit", "meaning")]
     for p in parameters.read_parameters(arguments.notebook):
         kind = p.type.__name__
         rows.append((p.name, kind, repr(p.default), p.domain, p.unit, p.meaning))
-    _print_table(rows)
-    return 0
+    print(aligned(rows, "  "))
 
 
 @contextmanager
@@ -158,23 +154,21 @@ def _all_or_nothing(created: Iterable[Path] = ()) -> Iterator[None]:
         raise
 
 
-def _run(arguments: argparse.Namespace) -> int:
+def _run(arguments: argparse.Namespace) -> None:
     path = parameters.find_notebook(arguments.notebook)
-    values = parse_assignments(arguments.p, parameters.read_parameters(path))
+    given = parse_assignments(arguments.p, parameters.read_parameters(path))
     folder = Path(arguments.o or Path("runs", path.stem))
-    plan = rerun.plan_run(path, values, folder)
+    plan = rerun.plan_run(path, given, folder)
     start = time.perf_counter()
     with _all_or_nothing():
         results = rerun.execute(plan)["results"]
     seconds = time.perf_counter() - start
     files = f"{plan.name}.ipynb, {plan.name}.html and results.json to {folder}"
-    print(
-        f"{plan.name}: {len(results)} recorded values in {seconds:.1f} s; wrote {files}"
-    )
-    return 0
+    values = f"{len(results)} recorded values in {seconds:.1f} s"
+    print(f"{plan.name}: {values}; wrote {files}")
 
 
-def _solve(arguments: argparse.Namespace) -> int:
+def _solve(arguments: argparse.Namespace) -> None:
     folders = {name: getattr(arguments, name) for name in economy_file.EXAMPLES}
     examples = [name for name in economy_file.EXAMPLES if folders[name] is not None]
     if len(examples) + (arguments.economy is not None) != 1:
@@ -197,20 +191,19 @@ def _solve(arguments: argparse.Namespace) -> int:
             texts = solution_files(file, file.solve(), not arguments.no_certificate)
             outputs.write_together(folder, texts)
     except Infeasible as error:
-        return _say(f"{path.name}: {_infeasible(file, error)}", 1)
+        raise SolverError(f"{path.name}: {_infeasible(file, error)}") from None
     _print_solution(json.loads(texts["solution.json"]))
     print(f"\nwrote {', '.join(texts)} to {folder}")
-    return 0
 
 
 def _infeasible(file: economy_file.EconomyFile, error: Infeasible) -> str:
     """Return what is infeasible, nodes and agents named, in the words of the file."""
     names = ", ".join(file.names[i] for i in error.agents)
+    miss = f"the demands of {names} miss each other by {error.shortfall:.6g}"
     return (
         "no individually rational allocation with deterministic retention "
-        f"{'exists' if error.proved else 'was found'}: at "
-        f"node {file.node_names[error.node]!r} the demands of {names} miss each other "
-        f"by {error.shortfall:.6g} {file.currency}; write retention = "
+        f"{'exists' if error.proved else 'was found'}: at node "
+        f"{file.node_names[error.node]!r} {miss} {file.currency}; write retention = "
         "'state-dependent' or individually_rational = false"
     )
 
@@ -219,10 +212,7 @@ def _print_solution(summary: dict[str, Any]) -> None:
     kinds = ("risk_without_trade", "risk_with_trade", "gain")
     agents = summary["agents"]
     total = {"name": "total"} | {k: sum(agent[k] for agent in agents) for k in kinds}
-    rows = [
-        [row["name"], *(_shown(row[kind]) for kind in kinds)]
-        for row in (*agents, total)
-    ]
+    rows = [[a["name"], *(_shown(a[kind]) for kind in kinds)] for a in (*agents, total)]
     print(f"{summary['title']}\nRisk at time 0, in {summary['currency']}:\n")
     print(Table(["agent", "without trade", "with trade", "gain"], rows))
     print(f"\nlaw: {summary['law']}; retention: {summary['retention']}")
@@ -241,14 +231,13 @@ def _verdict(summary: dict[str, Any]) -> str:
         names, node = ", ".join(found["irrational_agents"]), found["irrational_node"]
         faults.append(f"worse off than without trade at node {node!r}: {names}")
     if found["worst_node"] is not None:
-        faults.append(
-            f"a trade at node {found['worst_node']!r}, if contracts could depend on "
-            f"it, saves {found['gap']:.6g} {summary['currency']}"
-        )
+        trade = f"a trade at node {found['worst_node']!r}"
+        saves = f"saves {found['gap']:.6g} {summary['currency']}"
+        faults.append(f"{trade}, if contracts could depend on it, {saves}")
     return "; ".join(faults) or "the shares do not sum to the losses"
 
 
-def _write_example(name: str, folder: Path) -> int:
+def _write_example(name: str, folder: Path) -> None:
     source = economy_file.example_path(name).parent
     texts = {path.name: path.read_text("utf-8") for path in sorted(source.iterdir())}
     for file in texts:
@@ -259,7 +248,6 @@ def _write_example(name: str, folder: Path) -> int:
     to = str(folder / "economy.toml"), "-o", str(folder / "solution")
     command = shlex.join(["dynpo", "solve", *to])
     print(f"wrote {', '.join(texts)} to {folder}; next: {command}")
-    return 0
 
 
 def parse_assignments(
@@ -313,13 +301,6 @@ def parse_assignments(
 
 def _shown(x: float) -> str:
     return f"{x:,.2f}" if abs(x) < 1e12 else f"{x:.6g}"
-
-
-def _print_table(rows: Sequence[Iterable[str]]) -> None:
-    widths = [max(len(entry) for entry in column) for column in zip(*rows, strict=True)]
-    for row in rows:
-        cells = (entry.ljust(width) for entry, width in zip(row, widths, strict=True))
-        print("  ".join(cells).rstrip())
 
 
 if __name__ == "__main__":

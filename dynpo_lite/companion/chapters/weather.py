@@ -21,7 +21,7 @@ import numpy as np
 
 from dynpo_lite import tree_from_paths
 from dynpo_lite.base import validate
-from dynpo_lite.companion.files.csv_tables import nodes_csv as nodes_csv_of
+from dynpo_lite.companion.files import csv_tables
 
 NAMES = ("Coast", "Hills", "Plain")
 EXPOSURE = np.array([120.0, 60.0, 80.0])  # EUR million a year
@@ -32,8 +32,8 @@ N_YEARS = 3
 
 # how data/weather was made
 SEED, N_PATHS, BINS = 2026, 4000, (5, 4, 4)
-WORDS: dict[int, tuple[str, ...]] = {4: ("calm", "usual", "rough", "stormy")}
-WORDS[5] = ("calm", "mild", *WORDS[4][1:])
+USUAL = ("usual", "rough", "stormy")
+WORDS = {4: ("calm", *USUAL), 5: ("calm", "mild", *USUAL)}
 
 
 def simulate(n_paths, seed, persistence=PERSISTENCE):
@@ -73,9 +73,8 @@ def simulate(n_paths, seed, persistence=PERSISTENCE):
         news = np.sqrt(1 - persistence**2) * index[:, t]
         index[:, t] = persistence * index[:, t - 1] + news
     drift = (STORM_LOADING**2 + OWN_SPREAD**2) / 2
-    return EXPOSURE * np.exp(
-        STORM_LOADING * index[:, :, None] + OWN_SPREAD * own - drift
-    )
+    storms = STORM_LOADING * index[:, :, None]
+    return EXPOSURE * np.exp(storms + OWN_SPREAD * own - drift)
 
 
 def nodes_csv():
@@ -90,15 +89,11 @@ def nodes_csv():
     """
     tree, endowments, _ = tree_from_paths(simulate(N_PATHS, SEED), BINS)
     # rounded to 10,000 EUR: the last digits of a machine do not show
-    return nodes_csv_of(NAMES, _in_words(tree), tree, endowments.round(2))
+    names = ["today", *map(_in_words, csv_tables.numbered(tree)[1:])]
+    return csv_tables.nodes_csv(NAMES, names, tree, endowments.round(2))
 
 
-def _in_words(tree):
-    """Name each node by the years that lead to it: ``stormy-calm-usual``."""
-    names, seen = ["today"], np.zeros(tree.n_nodes, dtype=int)
-    for v in range(1, tree.n_nodes):
-        parent = tree.parent[v]
-        word = WORDS[BINS[tree.stage[v] - 1]][seen[parent]]
-        names.append(word if parent == 0 else f"{names[parent]}-{word}")
-        seen[parent] += 1
-    return names
+def _in_words(numbers):
+    """Name a node by the years that lead to it: ``stormy-calm-usual`` for 5.1.2."""
+    years = zip(BINS, numbers.split("."))
+    return "-".join(WORDS[bins][int(number) - 1] for bins, number in years)

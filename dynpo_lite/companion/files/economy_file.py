@@ -8,9 +8,8 @@ place, the value and the cure.
 import os
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -106,8 +105,7 @@ def example_path(name: str = "weather") -> Path:
     'economy.toml'
     """
     validate.choice("name", name, EXAMPLES)
-    folder = files("dynpo_lite.companion.files") / "data" / name
-    return Path(str(folder / "economy.toml"))
+    return Path(__file__).parent / "data" / name / "economy.toml"
 
 
 def load_economy(path: str | Path, scenarios: Any = None) -> EconomyFile:
@@ -243,8 +241,7 @@ def _agent_names(place: str, agents: Any) -> tuple[str, ...]:
 def _settings(place: str, table: Mapping[str, Any], n_agents: int) -> Settings:
     """Return the arguments of ``solve`` that the file gives, checked together."""
     with messages.placed(place):
-        given = table.get("law", "conditional"), table.get("retention")
-        law, retention = reading(*given)
+        terms = reading(table.get("law", "conditional"), table.get("retention"))
         rational = table.get("individually_rational", True)
         expect("individually_rational", rational, bool, "bool: write true or false")
         split = table.get("surplus_split")
@@ -254,12 +251,10 @@ def _settings(place: str, table: Mapping[str, Any], n_agents: int) -> Settings:
                 raise ValueError(f"surplus_split = {split!r} {what}")
             split = validate.probabilities("surplus_split", split, n_agents)
             split = tuple(split.tolist())
-    return law, retention, rational, split
+    return (*terms, rational, split)
 
 
-def _scenarios(
-    path: Path, table: Mapping[str, Any], names: tuple[str, ...]
-) -> tuple[Scenarios, Path]:
+def _scenarios(path: Path, table: dict, names: Sequence) -> tuple[Scenarios, Path]:
     """Return the scenarios that the TOML points to, and the file that holds them."""
     place, given = path.name, [key for key in ("nodes", "paths") if key in table]
     if len(given) != 1:

@@ -9,6 +9,7 @@ import numpy as np
 from dynpo_lite import Economy, Expectation, ExpectedShortfall, ScenarioTree
 from dynpo_lite.base import validate
 from dynpo_lite.base.reading import reading
+from dynpo_lite.base.types import Array
 from dynpo_lite.companion.files.csv_tables import numbered, read_csv, read_number
 from dynpo_lite.companion.files.economy_file import EconomyFile
 from dynpo_lite.companion.files.preferences import ROUNDING, mass_below
@@ -96,16 +97,15 @@ def joint_law_economy(
     if isinstance(s1, (str, Path)):
         if s2_given_s1 is not None:
             raise ValueError("s2_given_s1 goes with a distribution: leave it out")
-        first, then = _bins_of_samples(Path(s1), edges1, edges2)
+        first, then = _of_samples(Path(s1), edges1, edges2)
     elif not callable(s2_given_s1):
         cure = "give one from a number to a frozen distribution"
         raise TypeError(f"s2_given_s1 = {s2_given_s1!r} is no function: {cure}")
     else:
-        first = _bins_of_law("s1", s1, edges1)
-        then = []
-        for x in first[2]:
-            name = f"s2_given_s1({x:g})"
-            then.append(_bins_of_law(name, s2_given_s1(x), edges2))
+        first = _of_law("s1", s1, edges1)
+        then = [
+            _of_law(f"s2_given_s1({x:g})", s2_given_s1(x), edges2) for x in first[2]
+        ]
     low, p1, x1 = first
     _, p2, x2 = zip(*then, strict=True)
     parent = np.repeat(np.arange(len(p1)) + 1, [len(p) for p in p2])
@@ -113,28 +113,22 @@ def joint_law_economy(
     tree = ScenarioTree(parent, np.hstack([1, p1, *p2]))
     losses = np.outer([w1, 1 - w1], np.hstack([0, x1, *x2]))
     agents = []
-    for threshold, level, level0 in zip(*(pair.tolist() for pair in regimes)):
+    for threshold, level, level0 in np.transpose(regimes).tolist():
         mild, alarmed = Expectation(), ExpectedShortfall(level)
         at1 = [alarmed if above else mild for above in low >= threshold - ROUNDING]
         agents.append([ExpectedShortfall(level0), *at1])
-    return EconomyFile(
-        title="The two-period example with a joint law of one's own",
-        currency=currency,
-        names=("agent 1", "agent 2"),
-        node_names=tuple(numbered(tree)),
-        economy=Economy(tree, losses, agents),
-        law=law,
-        retention=retention,
-    )
+    title = "The two-period example with a joint law of one's own"
+    named = title, currency, ("agent 1", "agent 2"), tuple(numbered(tree))
+    return EconomyFile(*named, Economy(tree, losses, agents), law, retention)
 
 
-def _edges(n: int, more: Any = ()) -> np.ndarray:
+def _edges(n: int, more: Any = ()) -> Array:
     """Return the levels between bins, from 0 to 1, finer towards large losses."""
     edges = 1 - (1 - np.arange(n + 1) / n) ** 2
     return np.unique(np.round(np.hstack([edges, more]), 12))
 
 
-def _bins_of_law(name: str, law: Any, edges: np.ndarray) -> Bins:
+def _of_law(name: str, law: Any, edges: Array) -> Bins:
     """Cut a law at its quantiles; each bin has the mean between neighbouring ones."""
     from scipy.integrate import tanhsinh
 
@@ -151,9 +145,7 @@ def _bins_of_law(name: str, law: Any, edges: np.ndarray) -> Bins:
     return edges[:-1], p, mass.integral / p
 
 
-def _bins_of_samples(
-    file: Path, edges1: np.ndarray, edges2: np.ndarray
-) -> tuple[Bins, list[Bins]]:
+def _of_samples(file: Path, edges1: Array, edges2: Array) -> tuple[Bins, list[Bins]]:
     """Return the bins of S1, and of S2 given each of them."""
     if not file.is_file():
         raise ValueError(f"{file} does not exist: give a CSV with the columns s1,s2")
@@ -179,9 +171,7 @@ def _bins_of_samples(
     return first, then
 
 
-def _bins(
-    x: np.ndarray, weights: np.ndarray, edges: np.ndarray
-) -> tuple[np.ndarray, Bins]:
+def _bins(x: Array, weights: Array, edges: Array) -> tuple[np.ndarray, Bins]:
     """Return the bin of each sample, and the bins; equal samples stay together."""
     level = mass_below(x, weights)
     number = np.searchsorted(edges[1:-1] - ROUNDING, level, side="right")

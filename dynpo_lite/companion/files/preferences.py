@@ -8,13 +8,7 @@ import numpy as np
 import dynpo_lite as dp
 from dynpo_lite.base import validate
 from dynpo_lite.companion.files.csv_tables import Scenarios
-from dynpo_lite.companion.files.messages import (
-    check_keys,
-    expect,
-    near,
-    placed,
-    tables,
-)
+from dynpo_lite.companion.files.messages import check_keys, expect, near, placed, tables
 
 MEASURES: Mapping[str, tuple[Any, tuple[str, ...]]] = {
     "expectation": (dp.Expectation, ()),
@@ -53,11 +47,9 @@ class Preferences:
         here = f"{self.place}, agent {agent['name']!r}"
         measure = read_measure(f"{here}, measure", agent["measure"])
         given, mark = agent.get("where", []), "[[agent.where]]"
-        expect(
-            f"{here}: where", given, list, f"list of tables: write {mark} above each"
-        )
-        at_nodes = [measure] * self.n_inner
-        allowed = (*SELECTORS, "measure")
+        cure = f"list of tables: write {mark} above each"
+        expect(f"{here}: where", given, list, cure)
+        at_nodes, allowed = [measure] * self.n_inner, (*SELECTORS, "measure")
         for place, table in tables(f"{here}, where", mark, given, allowed, ["measure"]):
             selected = self._selected(place, table)
             other = read_measure(f"{place}, measure", table["measure"])
@@ -84,10 +76,8 @@ class Preferences:
                 cure = near(name, self.numbers, "give names of the tree's nodes")
                 raise ValueError(f"nodes: {name!r} is no node: {cure}")
             if v >= self.n_inner:
-                what = (
-                    "lies at the horizon, where no risk is left: give nodes before it"
-                )
-                raise ValueError(f"nodes: {name!r} {what}")
+                what = "lies at the horizon, where no risk is left"
+                raise ValueError(f"nodes: {name!r} {what}: give nodes before it")
             selected[v] = True
         return selected
 

@@ -51,8 +51,8 @@ def solution_files(
     """
     summary = summarise(file, solution, certify)
     tables = (_allocation_csv, _risks_csv, _layers_csv, _totals_csv)
-    texts = [table(file, solution) for table in tables]
-    return dict(zip(SOLUTION_FILES, [*texts, strict_json(summary)], strict=True))
+    texts = [*(table(file, solution) for table in tables), strict_json(summary)]
+    return dict(zip(SOLUTION_FILES, texts, strict=True))
 
 
 def summarise(
