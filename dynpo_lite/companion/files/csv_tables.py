@@ -19,8 +19,6 @@ NODE_COLUMNS = ("node", "parent", "probability")
 PATH_COLUMNS = ("path", "time")
 SMALLEST, LARGEST = 1e-300, 1e300  # of the largest loss: sums and quotients are floats
 
-Rows = list[tuple[int, dict[str, str]]]  # (line, {column: cell})
-
 
 class Scenarios(NamedTuple):
     """A tree, the endowments (n_agents, n_nodes) and the names of the nodes."""
@@ -33,16 +31,48 @@ class Scenarios(NamedTuple):
 # --- cells ----------------------------------------------------------------------------
 
 
-def read_csv(file: Path, columns: Sequence[str], optional: Sequence[str] = ()) -> Rows:
-    """Return the rows of a CSV as (line, {column: cell}); the columns in any order.
+class Row(NamedTuple):
+    """A row of a CSV: its file and line, and its cells by their columns."""
+
+    place: str
+    cells: Mapping[str, str]
+
+    def wrong(self, column: str, what: str) -> ValueError:
+        """Return the error about a cell."""
+        return ValueError(f"{self.place}, column {column} {what}")
+
+    def number(self, column: str) -> float:
+        """Read a cell as a finite number.
+
+        Examples
+        --------
+        >>> Row("nodes.csv, line 3", {"Ann": "1e999"}).number("Ann")
+        Traceback (most recent call last):
+        ...
+        ValueError: nodes.csv, line 3, column Ann = '1e999' is not finite: write a \
+finite number
+        """
+        text = self.cells[column]
+        try:
+            value = float(text.replace("_", "no digit").encode("ascii"))
+        except ValueError:
+            what = f"= {text!r} is not a number" if text else "is empty"
+            raise self.wrong(column, f"{what}: write a number such as 12.5") from None
+        if not math.isfinite(value):
+            raise self.wrong(column, f"= {text!r} is not finite: write a finite number")
+        return value
+
+
+def read_csv(file: Path, columns: Sequence[str], **optional: str) -> list[Row]:
+    """Return the rows of a CSV; the columns in any order.
 
     Parameters
     ----------
     file : Path
     columns : sequence of str
         Those which there must be.
-    optional : sequence of str
-        Those which there may be.
+    **optional : str
+        Those which there may be, and what their cells are where they are not.
 
     Raises
     ------
@@ -51,13 +81,14 @@ def read_csv(file: Path, columns: Sequence[str], optional: Sequence[str] = ()) -
         is too short or too long.
     """
     reader = csv.reader(io.StringIO(read_text(file), newline=""), strict=True)
+    place = f"{file.name}, line "
     try:
-        lines = [(reader.line_num, [cell.strip() for cell in row]) for row in reader]
+        lines = [(f"{place}{reader.line_num}", list(map(str.strip, r))) for r in reader]
     except csv.Error as error:
-        place = f"{file.name}, line {reader.line_num}"
+        place += str(reader.line_num)
         raise ValueError(f"{place} is no CSV ({error}): correct it") from None
-    lines = [(line, cells) for line, cells in lines if any(cells)]
-    wanted, known = ",".join(columns), dict.fromkeys((*columns, *optional))
+    lines = [(place, cells) for place, cells in lines if any(cells)]
+    wanted, known = ",".join(columns), dict.fromkeys(columns, "") | optional
     if not lines:
         raise ValueError(f"{file.name} is empty: begin with the line {wanted}")
     header, top = lines[0][1], f"{file.name}, line 1"
@@ -73,34 +104,11 @@ def read_csv(file: Path, columns: Sequence[str], optional: Sequence[str] = ()) -
         if column not in known:
             cure = near(column, known)
             raise ValueError(f"{top}, column {column!r} is unknown: {cure}")
-    for line, cells in lines[1:]:
+    for place, cells in lines[1:]:
         if len(cells) != len(header):
             cure = f"give {len(header)}, one for each column of line 1"
-            raise ValueError(f"{file.name}, line {line} has {len(cells)} cells: {cure}")
-    return [(line, dict(zip(header, cells))) for line, cells in lines[1:]]
-
-
-def read_number(place: str, text: str) -> float:
-    """Read one cell as a finite number.
-
-    Examples
-    --------
-    >>> read_number("nodes.csv, line 3, column Ann", "1e999")
-    Traceback (most recent call last):
-    ...
-    ValueError: nodes.csv, line 3, column Ann = '1e999' is not finite: write a finite \
-number
-    """
-    try:
-        value = float(text) if text.isascii() and "_" not in text else None
-    except ValueError:
-        value = None
-    if value is None:
-        what = f"= {text!r} is not a number" if text else "is empty"
-        raise ValueError(f"{place} {what}: write a number such as 12.5")
-    if not math.isfinite(value):
-        raise ValueError(f"{place} = {text!r} is not finite: write a finite number")
-    return value
+            raise ValueError(f"{place} has {len(cells)} cells: {cure}")
+    return [Row(place, known | dict(zip(header, cells))) for place, cells in lines[1:]]
 
 
 def _check_size(file: Path, losses: np.ndarray) -> None:
@@ -122,51 +130,47 @@ def read_nodes(file: Path, names: Sequence[str]) -> Scenarios:
     names : sequence of str
         The agents', which are columns.
     """
-    rows: dict[str, dict[str, str]] = {}
-    at: dict[str, str] = {}
-    for line, row in read_csv(file, (*NODE_COLUMNS, *names)):
-        name, place = row["node"], f"{file.name}, line {line}"
+    rows: dict[str, Row] = {}
+    for row in read_csv(file, (*NODE_COLUMNS, *names)):
+        name = row.cells["node"]
         if not name or not name.isprintable():
-            what = "is no name: give the node one, in one line"
-            raise ValueError(f"{place}, column node = {name!r} {what}")
-        refuse_formula(f"{place}, column node", name)
+            what = f"= {name!r} is no name: give the node one, in one line"
+            raise row.wrong("node", what)
+        refuse_formula(f"{row.place}, column node", name)
         if name in rows:
-            what = f"repeats {at[name].split(', ')[-1]}"
-            cure = "give every node a name of its own"
-            raise ValueError(f"{place}: node {name!r} {what}: {cure}")
-        at[name], rows[name] = place, row
-    order = _by_stage(file.name, {n: row["parent"] for n, row in rows.items()}, at)
+            what = f"node {name!r} repeats {rows[name].place.split(', ')[-1]}"
+            raise ValueError(f"{row.place}: {what}: give every node a name of its own")
+        rows[name] = row
+    parents = {name: row.cells["parent"] for name, row in rows.items()}
+    order = _by_stage(file.name, parents, rows)
     number = {name: v for v, name in enumerate(order)}
-    parent = [number.get(rows[name]["parent"], -1) for name in order]
+    parent = [number.get(parents[name], -1) for name in order]
     columns = ("probability", *names)
     numbers = np.zeros((len(columns), len(order)))
     for v, name in enumerate(order):
         for j, column in enumerate(columns if v else columns[:1]):
-            place = f"{at[name]}, column {column}"
-            numbers[j, v] = read_number(place, rows[name][column])
+            numbers[j, v] = rows[name].number(column)
     try:
         tree = ScenarioTree(parent, numbers[0])
     except ValueError as error:
-        raise ValueError(_in_words(str(error), order, at)) from None
+        raise ValueError(_in_words(str(error), order, rows)) from None
     _check_size(file, numbers[1:])
     return Scenarios(tree, numbers[1:], order)
 
 
-def _by_stage(file: str, parents: dict[str, str], at: dict[str, str]) -> list[str]:
+def _by_stage(file: str, parents: Mapping, rows: Mapping[str, Row]) -> list[str]:
     """Return the names of the nodes, those of each stage together, from the root on."""
     order = [name for name, parent in parents.items() if not parent]
     if not order:
         raise ValueError(f"{file} has no root: leave the parent of one node empty")
     if len(order) > 1:
         what = f"is a second root beside {order[0]!r}: give it a parent"
-        raise ValueError(f"{at[order[1]]}: node {order[1]!r} {what}")
+        raise ValueError(f"{rows[order[1]].place}: node {order[1]!r} {what}")
     children: dict[str, list[str]] = {name: [] for name in ("", *parents)}
     for name, parent in parents.items():
         if parent not in children:
             cure = near(parent, parents, "correct it or add its row")
-            raise ValueError(
-                f"{at[name]}, column parent = {parent!r} is no node: {cure}"
-            )
+            raise rows[name].wrong("parent", f"= {parent!r} is no node: {cure}")
         children[parent].append(name)
     for name in order:  # which grows
         order += children[name]
@@ -176,22 +180,22 @@ def _by_stage(file: str, parents: dict[str, str], at: dict[str, str]) -> list[st
         while name not in seen:
             seen.add(name)
             name = parents[name]
-        place = f"{at[name]}, column parent = {parents[name]!r}"
-        what = "is its own ancestor: give it a parent that leads to the root"
-        raise ValueError(f"{place}: node {name!r} {what}")
+        what = f"= {parents[name]!r}: node {name!r} is its own ancestor"
+        cure = "give it a parent that leads to the root"
+        raise rows[name].wrong("parent", f"{what}: {cure}")
     if len(order) == 1:
         cure = "add the nodes of time 1"
         raise ValueError(f"{file} holds only the root {order[0]!r}: {cure}")
     return order
 
 
-def _in_words(message: str, names: Sequence[str], at: Mapping[str, str]) -> str:
+def _in_words(message: str, names: Sequence[str], rows: Mapping[str, Row]) -> str:
     """Return an error of `ScenarioTree` in words of the file: its first number is v."""
     number = re.search(r"\d+", message)
     name = names[int(number[0]) if number else 0]
     words = re.sub(r"\[\d+\]", "", message, count=1)
     words = re.sub(r"\bnode \d+\b", lambda _: f"node {name!r}", words, count=1)
-    return f"{at[name]}, column {words}"
+    return f"{rows[name].place}, column {words}"
 
 
 # --- paths ----------------------------------------------------------------------------
@@ -211,20 +215,19 @@ def read_paths(file: Path, names: Sequence[str], bins: Any, place: str) -> Scena
         Where the bins are given.
     """
     found: dict[tuple[str, int], list[float]] = {}
-    lines: dict[tuple[str, int], int] = {}
-    for line, row in read_csv(file, (*PATH_COLUMNS, *names)):
-        here, path, time = f"{file.name}, line {line}", row["path"], row["time"]
+    lines: dict[tuple[str, int], str] = {}
+    for row in read_csv(file, (*PATH_COLUMNS, *names)):
+        path, time = row.cells["path"], row.cells["time"]
         if not path:
-            raise ValueError(f"{here}, column path is empty: give the path a name")
+            raise row.wrong("path", "is empty: give the path a name")
         if not re.fullmatch("[1-9][0-9]{0,5}", time):
-            cure = "write 1, 2, ..."
-            raise ValueError(f"{here}, column time = {time!r} is no time: {cure}")
+            raise row.wrong("time", f"= {time!r} is no time: write 1, 2, ...")
         key = path, int(time)
         if key in lines:
-            what = f"at time {time} repeats line {lines[key]}: keep one"
-            raise ValueError(f"{here}: path {path!r} {what}")
-        lines[key] = line
-        found[key] = [read_number(f"{here}, column {a}", row[a]) for a in names]
+            what = f"path {path!r} at time {time} repeats {lines[key]}"
+            raise ValueError(f"{row.place}: {what}: keep one")
+        lines[key] = row.place.split(", ")[-1]
+        found[key] = [row.number(agent) for agent in names]
     if not found:
         raise ValueError(f"{file.name} holds no path: add rows below line 1")
     paths, horizon = dict.fromkeys(path for path, _ in found), max(t for _, t in found)

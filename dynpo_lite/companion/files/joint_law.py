@@ -10,7 +10,7 @@ from dynpo_lite import Economy, Expectation, ExpectedShortfall, ScenarioTree
 from dynpo_lite.base import validate
 from dynpo_lite.base.reading import reading
 from dynpo_lite.base.types import Array
-from dynpo_lite.companion.files.csv_tables import numbered, read_csv, read_number
+from dynpo_lite.companion.files.csv_tables import numbered, read_csv
 from dynpo_lite.companion.files.economy_file import EconomyFile
 from dynpo_lite.companion.files.preferences import ROUNDING, mass_below
 from dynpo_lite.risk.laws import as_law
@@ -149,16 +149,15 @@ def _of_samples(file: Path, edges1: Array, edges2: Array) -> tuple[Bins, list[Bi
     """Return the bins of S1, and of S2 given each of them."""
     if not file.is_file():
         raise ValueError(f"{file} does not exist: give a CSV with the columns s1,s2")
-    columns, samples, places = ("s1", "s2", "weight"), [], []
-    for line, row in read_csv(file, columns[:2], optional=columns[2:]):
-        place = f"{file.name}, line {line}, column "
-        samples.append([read_number(place + c, row.get(c, "1")) for c in columns])
-        places.append(place)
+    rows = read_csv(file, ("s1", "s2"), weight="1")
+    samples = [
+        [row.number(column) for column in ("s1", "s2", "weight")] for row in rows
+    ]
     s1, s2, weights = np.array(samples).reshape(-1, 3).T
-    if (weights < 0).any():
-        first = np.argmax(weights < 0)
-        what = f"weight = {weights[first]:g} is negative: give weights of at least 0"
-        raise ValueError(places[first] + what)
+    for row, weight in zip(rows, weights):
+        if weight < 0:
+            what = f"= {weight:g} is negative: give weights of at least 0"
+            raise row.wrong("weight", what)
     if weights.sum() == 0:
         raise ValueError(f"{file.name} holds no sample: add rows with a weight above 0")
     kept = weights > 0

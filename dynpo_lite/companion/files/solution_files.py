@@ -4,7 +4,6 @@ Numbers are written with 12 significant digits.
 """
 
 import platform
-from dataclasses import fields
 from importlib.metadata import version
 from typing import Any
 
@@ -107,11 +106,10 @@ def _certificate(file: EconomyFile, solution: Solution) -> dict[str, Any]:
             reason = f"the check itself failed ({type(error).__name__}: {reason})"
         return {"available": False, "reason": reason}
     size, trade = file.economy.scale, report.improving_trade
-    found = {field.name: getattr(report, field.name) for field in fields(report)}
-    found["gap"] = _digits(report.gap, size)
+    found = dict(vars(report), gap=_digits(report.gap, size))
     for key in ("worst_node", "irrational_node"):
-        v = found[key]
-        found[key] = None if v is None else file.node_names[v]
+        if found[key] is not None:
+            found[key] = file.node_names[found[key]]
     found["irrational_agents"] = [file.names[i] for i in report.irrational_agents]
     if trade is not None:
         found["improving_trade"] = {
