@@ -93,10 +93,8 @@ def _say(message: object, code: int) -> int:
 
 
 def _parser() -> _Parser:
-    about = (
-        "Run the chapters of the book again with other parameters, or solve an economy "
-        "of your own."
-    )
+    about = "Run the chapters of the book again with other parameters, or solve an "
+    about += "economy of your own."
     parser = _Parser(prog="dynpo", description=about, allow_abbrev=False)
     number = f"dynpo-lite {version('dynpo-lite')}"
     parser.add_argument("--version", action="version", version=number)
@@ -169,15 +167,13 @@ def _run(arguments: argparse.Namespace) -> None:
 
 
 def _solve(arguments: argparse.Namespace) -> None:
-    folders = {name: getattr(arguments, name) for name in economy_file.EXAMPLES}
-    examples = [name for name in economy_file.EXAMPLES if folders[name] is not None]
+    examples = [n for n in economy_file.EXAMPLES if getattr(arguments, n) is not None]
     if len(examples) + (arguments.economy is not None) != 1:
-        raise ValueError(
-            "give either an economy, as in dynpo solve ECONOMY.toml -o DIR, or one "
-            "folder for an example, as in dynpo solve --example DIR"
-        )
+        either = "an economy, as in dynpo solve ECONOMY.toml -o DIR"
+        one = "one folder for an example, as in dynpo solve --example DIR"
+        raise ValueError(f"give either {either}, or {one}")
     if examples:
-        return _write_example(examples[0], Path(folders[examples[0]]))
+        return _write_example(examples[0], Path(getattr(arguments, examples[0])))
     path = Path(arguments.economy)
     file = economy_file.load_economy(path)
     folder = Path(arguments.o or Path("runs", path.stem))

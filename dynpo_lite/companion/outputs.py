@@ -105,7 +105,7 @@ def _remove_stale(folder: Path) -> None:
         except (ValueError, OverflowError, ProcessLookupError):
             shutil.rmtree(staging, ignore_errors=True)
         except PermissionError:
-            pass  # it lives, of another user
+            continue  # it lives, of another user
 
 
 def strict_json(content: Any) -> str:

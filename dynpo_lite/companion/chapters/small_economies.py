@@ -67,15 +67,14 @@ def random_economy(rng, horizon=2, n_agents=2, suprema=False):
     >>> economy.tree.horizon, economy.n_agents
     (3, 4)
     """
-    parent, probability, stage = [-1], [1.0], [0]
-    for t in range(horizon):
-        nodes = [v for v, s in enumerate(stage) if s == t]
+    parent, probability, nodes = [-1], [1.0], range(1)
+    for _ in range(horizon):
         for v in nodes:
             # the root always branches, so that something is learnt
             count = int(rng.integers(2 if v == 0 else 1, 4))
             parent += [v] * count
             probability += rng.dirichlet(np.full(count, 2.0)).tolist()
-            stage += [t + 1] * count
+        nodes = range(nodes.stop, len(parent))
     tree = dp.ScenarioTree(parent, probability)
     endowments = rng.normal(2.0, 3.0, (n_agents, tree.n_nodes)).round(1)
     inner = range(tree.first[tree.horizon])

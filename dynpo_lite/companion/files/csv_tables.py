@@ -13,7 +13,8 @@ import numpy as np
 
 from dynpo_lite import ScenarioTree, tree_from_paths
 from dynpo_lite.base import validate
-from dynpo_lite.companion.files.messages import near, placed, read_text, refuse_formula
+from dynpo_lite.companion.files import messages
+from dynpo_lite.companion.files.messages import near, refuse
 
 NODE_COLUMNS = ("node", "parent", "probability")
 PATH_COLUMNS = ("path", "time")
@@ -80,7 +81,8 @@ def read_csv(file: Path, columns: Sequence[str], **optional: str) -> list[Row]:
         If the file cannot be read, a column is missing, unknown or repeated, or a row
         is too short or too long.
     """
-    reader = csv.reader(io.StringIO(read_text(file), newline=""), strict=True)
+    stream = io.StringIO(messages.read_text(file), newline="")
+    reader = csv.reader(stream, strict=True)
     place = f"{file.name}, line "
     try:
         lines = [(f"{place}{reader.line_num}", list(map(str.strip, r))) for r in reader]
@@ -89,25 +91,21 @@ def read_csv(file: Path, columns: Sequence[str], **optional: str) -> list[Row]:
         raise ValueError(f"{place} is no CSV ({error}): correct it") from None
     lines = [(place, cells) for place, cells in lines if any(cells)]
     wanted, known = ",".join(columns), dict.fromkeys(columns, "") | optional
-    if not lines:
-        raise ValueError(f"{file.name} is empty: begin with the line {wanted}")
-    header, top = lines[0][1], f"{file.name}, line 1"
+    refuse(not lines, f"{file.name} is empty: begin with the line {wanted}")
+    header, top = lines[0][1], Row(f"{file.name}, line 1", {})
     first: dict[str, int] = {}
     for j, column in enumerate(header):
         if first.setdefault(column, j) < j:
-            raise ValueError(f"{top}, column {column!r} comes twice: keep one")
+            raise top.wrong(repr(column), "comes twice: keep one")
     for column in columns:
-        if column not in first:
-            cure = f"write {wanted}, separated by commas"
-            raise ValueError(f"{top} has no column {column!r}: {cure}")
+        what = f"has no column {column!r}: write {wanted}, separated by commas"
+        refuse(column not in first, f"{top.place} {what}")
     for column in header:
         if column not in known:
-            cure = near(column, known)
-            raise ValueError(f"{top}, column {column!r} is unknown: {cure}")
+            raise top.wrong(repr(column), f"is unknown: {near(column, known)}")
+    cure = f"give {len(header)}, one for each column of line 1"
     for place, cells in lines[1:]:
-        if len(cells) != len(header):
-            cure = f"give {len(header)}, one for each column of line 1"
-            raise ValueError(f"{place} has {len(cells)} cells: {cure}")
+        refuse(len(cells) != len(header), f"{place} has {len(cells)} cells: {cure}")
     return [Row(place, known | dict(zip(header, cells))) for place, cells in lines[1:]]
 
 
@@ -136,7 +134,7 @@ def read_nodes(file: Path, names: Sequence[str]) -> Scenarios:
         if not name or not name.isprintable():
             what = f"= {name!r} is no name: give the node one, in one line"
             raise row.wrong("node", what)
-        refuse_formula(f"{row.place}, column node", name)
+        messages.refuse_formula(f"{row.place}, column node", name)
         if name in rows:
             what = f"node {name!r} repeats {rows[name].place.split(', ')[-1]}"
             raise ValueError(f"{row.place}: {what}: give every node a name of its own")
@@ -161,8 +159,7 @@ def read_nodes(file: Path, names: Sequence[str]) -> Scenarios:
 def _by_stage(file: str, parents: Mapping, rows: Mapping[str, Row]) -> list[str]:
     """Return the names of the nodes, those of each stage together, from the root on."""
     order = [name for name, parent in parents.items() if not parent]
-    if not order:
-        raise ValueError(f"{file} has no root: leave the parent of one node empty")
+    refuse(not order, f"{file} has no root: leave the parent of one node empty")
     if len(order) > 1:
         what = f"is a second root beside {order[0]!r}: give it a parent"
         raise ValueError(f"{rows[order[1]].place}: node {order[1]!r} {what}")
@@ -183,9 +180,8 @@ def _by_stage(file: str, parents: Mapping, rows: Mapping[str, Row]) -> list[str]
         what = f"= {parents[name]!r}: node {name!r} is its own ancestor"
         cure = "give it a parent that leads to the root"
         raise rows[name].wrong("parent", f"{what}: {cure}")
-    if len(order) == 1:
-        cure = "add the nodes of time 1"
-        raise ValueError(f"{file} holds only the root {order[0]!r}: {cure}")
+    what = f"holds only the root {order[0]!r}: add the nodes of time 1"
+    refuse(len(order) == 1, f"{file} {what}")
     return order
 
 
@@ -228,17 +224,15 @@ def read_paths(file: Path, names: Sequence[str], bins: Any, place: str) -> Scena
             raise ValueError(f"{row.place}: {what}: keep one")
         lines[key] = row.place.split(", ")[-1]
         found[key] = [row.number(agent) for agent in names]
-    if not found:
-        raise ValueError(f"{file.name} holds no path: add rows below line 1")
+    refuse(not found, f"{file.name} holds no path: add rows below line 1")
     paths, horizon = dict.fromkeys(path for path, _ in found), max(t for _, t in found)
     times = range(1, horizon + 1)
     for path, t in product(paths, times):
-        if (path, t) not in found:
-            cure = f"give every path the times 1 to {horizon}"
-            raise ValueError(f"{file.name}: path {path!r} has no time {t}: {cure}")
+        what = f"has no time {t}: give every path the times 1 to {horizon}"
+        refuse((path, t) not in found, f"{file.name}: path {path!r} {what}")
     losses = np.array([[found[path, t] for t in times] for path in paths])
     _check_size(file, losses)
-    with placed(place):
+    with messages.placed(place):
         for number in bins if isinstance(bins, list) else ():
             validate.integer("bins", number, 1)  # before lists within lists fail
         made = tree_from_paths(losses, bins)
@@ -267,10 +261,8 @@ def numbered(tree: ScenarioTree) -> list[str]:
 def write_csv(header: Iterable[str], rows: Iterable[Iterable[Any]]) -> str:
     """Return a table as CSV, numbers with 12 significant digits."""
     stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(header)
-    for row in rows:
-        writer.writerow(f"{x:.12g}" if isinstance(x, float) else x for x in row)
+    cells = ((f"{x:.12g}" if isinstance(x, float) else x for x in row) for row in rows)
+    csv.writer(stream, lineterminator="\n").writerows([header, *cells])
     return stream.getvalue()
 
 

@@ -20,7 +20,7 @@ from dynpo_lite.base import validate
 from dynpo_lite.base.reading import reading
 from dynpo_lite.companion.files import csv_tables, messages
 from dynpo_lite.companion.files.csv_tables import NODE_COLUMNS, PATH_COLUMNS, Scenarios
-from dynpo_lite.companion.files.messages import expect
+from dynpo_lite.companion.files.messages import expect, refuse
 from dynpo_lite.companion.files.preferences import Preferences
 from dynpo_lite.companion.outputs import one_line, shown
 
@@ -28,7 +28,6 @@ SETTINGS = ("law", "retention", "individually_rational", "surplus_split")
 KEYS = ("title", "currency", *SETTINGS, "nodes", "paths", "bins", "agent")
 # columns of what is read and written: no name for an agent
 RESERVED = (*NODE_COLUMNS, *PATH_COLUMNS, "stage", "attachment", "exhaustion")
-Settings = tuple[str, str, bool, tuple[float, ...] | None]
 EXAMPLES = ("weather", "two_period")
 DEPTH = 40  # of tables inside each other
 MAX_PARTS = 1000  # of a key, whose reader is quadratic in them
@@ -170,9 +169,8 @@ def _load(path: Path, scenarios: Any) -> EconomyFile:
 
 
 def _read_toml(path: Path) -> dict[str, Any]:
-    if not os.path.exists(path):
-        cure = "give the path of an economy file, or write one with dynpo solve"
-        raise ValueError(f"{path} does not exist: {cure} --example DIR")
+    cure = "give the path of an economy file, or write one with dynpo solve --example"
+    refuse(not os.path.exists(path), f"{path} does not exist: {cure} DIR")
     text = messages.read_text(path)
     longest = max(part.count(".") for part in re.split(r"[\n=,{]", text))
     try:
@@ -214,31 +212,27 @@ def _text(place: str, table: Mapping[str, Any], key: str) -> str:
     value = table[key]
     if not isinstance(value, str) or not value.strip():
         raise ValueError(f"{place}: {key} = {value!r} is no text: write it in quotes")
-    if not value.isprintable():
-        what = "holds a character that cannot be shown: leave it out"
-        raise ValueError(f"{place}: {key} = {value!r} {what}")
+    what = "holds a character that cannot be shown: leave it out"
+    refuse(not value.isprintable(), f"{place}: {key} = {value!r} {what}")
     return value.strip()
 
 
 def _agent_names(place: str, agents: Any) -> tuple[str, ...]:
     cure = "list of tables: write [[agent]] above each agent"
     expect(f"{place}: agent", agents, list, cure, some=True)
-    allowed, required = ("name", "measure", "where"), ("name", "measure")
-    read = messages.tables(f"{place}, agent", "[[agent]]", agents, allowed, required)
+    keys = ("name", "measure", "where"), ("name", "measure")
     names: dict[str, None] = {}
-    for here, agent in read:
+    for here, agent in messages.tables(f"{place}, agent", "[[agent]]", agents, *keys):
         name = _text(here, agent, "name")
-        if name in RESERVED:
-            what = "is a column of its own: choose another name"
-            raise ValueError(f"{here}: name = {name!r} {what}")
+        what = "is a column of its own: choose another name"
+        refuse(name in RESERVED, f"{here}: name = {name!r} {what}")
         messages.refuse_formula(f"{here}: name", name)
-        if name in names:
-            raise ValueError(f"{here}: name = {name!r} comes twice: choose another")
+        refuse(name in names, f"{here}: name = {name!r} comes twice: choose another")
         names[name] = None
     return tuple(names)
 
 
-def _settings(place: str, table: Mapping[str, Any], n_agents: int) -> Settings:
+def _settings(place: str, table: Mapping, n_agents: int) -> tuple[str, str, bool, Any]:
     """Return the arguments of ``solve`` that the file gives, checked together."""
     with messages.placed(place):
         terms = reading(table.get("law", "conditional"), table.get("retention"))
@@ -246,9 +240,8 @@ def _settings(place: str, table: Mapping[str, Any], n_agents: int) -> Settings:
         expect("individually_rational", rational, bool, "bool: write true or false")
         split = table.get("surplus_split")
         if split is not None:
-            if not rational:
-                what = "goes with individually_rational = true: leave it out"
-                raise ValueError(f"surplus_split = {split!r} {what}")
+            what = "goes with individually_rational = true: leave it out"
+            refuse(not rational, f"surplus_split = {split!r} {what}")
             split = validate.probabilities("surplus_split", split, n_agents)
             split = tuple(split.tolist())
     return (*terms, rational, split)
@@ -257,18 +250,16 @@ def _settings(place: str, table: Mapping[str, Any], n_agents: int) -> Settings:
 def _scenarios(path: Path, table: dict, names: Sequence) -> tuple[Scenarios, Path]:
     """Return the scenarios that the TOML points to, and the file that holds them."""
     place, given = path.name, [key for key in ("nodes", "paths") if key in table]
-    if len(given) != 1:
-        what = "nodes and paths are both given" if given else "no scenarios"
-        cure = "write either nodes = 'nodes.csv', or paths = 'paths.csv' and bins"
-        raise ValueError(f"{place}: {what}: {cure}")
+    what = "nodes and paths are both given" if given else "no scenarios"
+    cure = "write either nodes = 'nodes.csv', or paths = 'paths.csv' and bins"
+    refuse(len(given) != 1, f"{place}: {what}: {cure}")
     key = given[0]
-    if (key == "paths") != ("bins" in table):
-        cure = "add bins = [4, 4, 4]" if key == "paths" else "leave it out"
-        raise ValueError(f"{place}: bins goes with paths, not with nodes: {cure}")
+    cure = "add bins = [4, 4, 4]" if key == "paths" else "leave it out"
+    what = f"bins goes with paths, not with nodes: {cure}"
+    refuse((key == "paths") != ("bins" in table), f"{place}: {what}")
     file = path.parent / _text(place, table, key)
-    if not os.path.isfile(file):
-        cure = "put the CSV beside the TOML, or name it from there"
-        raise ValueError(f"{place}: {key} = {table[key]!r} does not exist: {cure}")
+    what = "does not exist: put the CSV beside the TOML, or name it from there"
+    refuse(not os.path.isfile(file), f"{place}: {key} = {table[key]!r} {what}")
     if key == "nodes":
         return csv_tables.read_nodes(file, names), file
     return csv_tables.read_paths(file, names, table["bins"], place), file

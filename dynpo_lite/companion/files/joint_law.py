@@ -149,10 +149,8 @@ def _of_samples(file: Path, edges1: Array, edges2: Array) -> tuple[Bins, list[Bi
     """Return the bins of S1, and of S2 given each of them."""
     if not file.is_file():
         raise ValueError(f"{file} does not exist: give a CSV with the columns s1,s2")
-    rows = read_csv(file, ("s1", "s2"), weight="1")
-    samples = [
-        [row.number(column) for column in ("s1", "s2", "weight")] for row in rows
-    ]
+    columns, rows = ("s1", "s2", "weight"), read_csv(file, ("s1", "s2"), weight="1")
+    samples = [[row.number(column) for column in columns] for row in rows]
     s1, s2, weights = np.array(samples).reshape(-1, 3).T
     for row, weight in zip(rows, weights):
         if weight < 0:

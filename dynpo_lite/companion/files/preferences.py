@@ -7,8 +7,9 @@ import numpy as np
 
 import dynpo_lite as dp
 from dynpo_lite.base import validate
+from dynpo_lite.companion.files import messages
 from dynpo_lite.companion.files.csv_tables import Scenarios
-from dynpo_lite.companion.files.messages import check_keys, expect, near, placed, tables
+from dynpo_lite.companion.files.messages import expect, near, placed, refuse
 
 MEASURES: Mapping[str, tuple[Any, tuple[str, ...]]] = {
     "expectation": (dp.Expectation, ()),
@@ -49,44 +50,34 @@ class Preferences:
         given, mark = agent.get("where", []), "[[agent.where]]"
         cure = f"list of tables: write {mark} above each"
         expect(f"{here}: where", given, list, cure)
-        at_nodes, allowed = [measure] * self.n_inner, (*SELECTORS, "measure")
-        for place, table in tables(f"{here}, where", mark, given, allowed, ["measure"]):
-            selected = self._selected(place, table)
+        at_nodes = [measure] * self.n_inner
+        keys = (*SELECTORS, "measure"), ["measure"]
+        for place, table in messages.tables(f"{here}, where", mark, given, *keys):
+            by = [key for key in SELECTORS if key in table]
+            cure = f"add {' or '.join(SELECTORS)} = ..."
+            refuse(not by, f"{place} selects no node: {cure}")
+            with placed(place):
+                masks = [getattr(self, f"_by_{key}")(table[key]) for key in by]
             other = read_measure(f"{place}, measure", table["measure"])
-            for v in np.flatnonzero(selected):
+            for v in np.flatnonzero(np.all(masks, axis=0)):
                 at_nodes[v] = other
         return at_nodes if given else measure
 
-    def _selected(self, place: str, table: Mapping[str, Any]) -> np.ndarray:
-        """Return at which nodes before the horizon one ``where`` applies."""
-        given = [key for key in SELECTORS if key in table]
-        if not given:
-            cure = f"add {' or '.join(SELECTORS)} = ..."
-            raise ValueError(f"{place} selects no node: {cure}")
-        with placed(place):
-            masks = [getattr(self, f"_by_{key}")(table[key]) for key in given]
-        return np.all(masks, axis=0)
-
     def _by_nodes(self, names: Any) -> np.ndarray:
         expect("nodes", names, list, "list: write nodes = ['a', 'b']", some=True)
-        selected = np.zeros(self.n_inner, dtype=bool)
         for name in names:
-            v = self.numbers.get(name) if isinstance(name, str) else None
-            if v is None:
+            if not isinstance(name, str) or name not in self.numbers:
                 cure = near(name, self.numbers, "give names of the tree's nodes")
                 raise ValueError(f"nodes: {name!r} is no node: {cure}")
-            if v >= self.n_inner:
-                what = "lies at the horizon, where no risk is left"
-                raise ValueError(f"nodes: {name!r} {what}: give nodes before it")
-            selected[v] = True
-        return selected
+            what = "lies at the horizon, where no risk is left: give nodes before it"
+            refuse(self.numbers[name] >= self.n_inner, f"nodes: {name!r} {what}")
+        return np.isin(range(self.n_inner), [self.numbers[name] for name in names])
 
     def _by_stage(self, stage: Any) -> np.ndarray:
         stage = validate.integer("stage", stage, 0)
-        if stage >= self.tree.horizon:
-            cure = f"choose 0 to {self.tree.horizon - 1}"
-            what = f"is not before the horizon {self.tree.horizon}: {cure}"
-            raise ValueError(f"stage = {stage} {what}")
+        end = self.tree.horizon
+        what = f"is not before the horizon {end}: choose 0 to {end - 1}"
+        refuse(stage >= end, f"stage = {stage} {what}")
         return self.tree.stage[: self.n_inner] == stage
 
     def _by_above_quantile(self, p: Any) -> np.ndarray:
@@ -134,20 +125,16 @@ def read_measure(place: str, table: Any, inside: bool = False) -> Any:
     if not isinstance(kind, str) or kind not in MEASURES:
         what = f"= {kind!r} is unknown" if "kind" in table else "is missing"
         raise ValueError(f"{place}: kind {what}: {near(kind, list(MEASURES))}")
-    if inside and kind == "supremum":
-        cure = "use it outside 'of' only"
-        raise ValueError(f"{place}: kind = 'supremum' is no distortion: {cure}")
+    what = "is no distortion: use it outside 'of' only"
+    refuse(inside and kind == "supremum", f"{place}: kind = 'supremum' {what}")
     build, keys = MEASURES[kind]
-    check_keys(place, table, ("kind", *keys), keys)
+    messages.check_keys(place, table, ("kind", *keys), keys)
     arguments = {key: table[key] for key in keys}
     if "of" in arguments:
-        parts = arguments.pop("of")
         cure = "list of measures: write of = [{kind = ...}, {kind = ...}]"
-        expect(f"{place}: of", parts, list, cure, some=True)
-        arguments["distortions"] = [
-            read_measure(f"{place}, part {j}", part, inside=True)
-            for j, part in enumerate(parts, start=1)
-        ]
+        parts = expect(f"{place}: of", arguments.pop("of"), list, cure, some=True)
+        named = ((f"{place}, part {j}", part) for j, part in enumerate(parts, start=1))
+        arguments["distortions"] = [read_measure(*part, inside=True) for part in named]
     try:
         with placed(place):
             return build(**arguments)

@@ -4,7 +4,9 @@ Numbers are written with 12 significant digits.
 """
 
 import platform
+from collections.abc import Iterator
 from importlib.metadata import version
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -49,8 +51,7 @@ def solution_files(
     today,514.875798289,686.313930106,0,0,1
     """
     summary = summarise(file, solution, certify)
-    tables = (_allocation_csv, _risks_csv, _layers_csv, _totals_csv)
-    texts = [*(table(file, solution) for table in tables), strict_json(summary)]
+    texts = [*_tables(file, solution), strict_json(summary)]
     return dict(zip(SOLUTION_FILES, texts, strict=True))
 
 
@@ -72,10 +73,8 @@ def summarise(
     (True, 'Coast')
     """
     economy, size = file.economy, file.economy.scale
-    alone, traded = (
-        economy.risk_without_trade(file.law)[:, 0],
-        solution.risk_to_go[:, 0],
-    )
+    alone = economy.risk_without_trade(file.law)[:, 0]
+    traded = solution.risk_to_go[:, 0]
     numbers = _digits([alone, traded, alone - traded], size)
     kinds = ("name", "risk_without_trade", "risk_with_trade", "gain")
     rows = zip(file.names, *numbers, strict=True)
@@ -124,53 +123,39 @@ def _certificate(file: EconomyFile, solution: Solution) -> dict[str, Any]:
     return found | {"available": True}
 
 
-def _nodes(file: EconomyFile) -> list:
-    """Return three columns: all nodes, their parents and their stages."""
-    tree, names = file.economy.tree, file.node_names
-    return [names, ["", *(names[v] for v in tree.parent[1:])], tree.stage]
+def _tables(file: EconomyFile, solution: Solution) -> Iterator[str]:
+    """Yield the tables as CSV, in the order of their names."""
+    economy, names, agents = file.economy, file.node_names, list(file.names)
+    tree, size = economy.tree, economy.scale
+    nodes = [names, ["", *(names[v] for v in tree.parent[1:])], tree.stage]
+    alone = economy.risk_without_trade(file.law)
 
+    paid = _clean(solution.allocation, size)
+    header = ["node", "parent", "stage", "probability", *agents]
+    yield write_csv(header, zip(*nodes, tree.probability, *paid))
 
-def _allocation_csv(file: EconomyFile, solution: Solution) -> str:
-    paid = _clean(solution.allocation, file.economy.scale)
-    header = ["node", "parent", "stage", "probability", *file.names]
-    return write_csv(header, zip(*_nodes(file), file.economy.tree.probability, *paid))
-
-
-def _totals_csv(file: EconomyFile, solution: Solution) -> str:
-    economy = file.economy
-    alone = economy.risk_without_trade(file.law).sum(axis=0)
-    columns = economy.aggregate, alone, solution.total_risk_to_go, solution.surplus
-    numbers = _clean(np.array(columns), economy.scale)
-    header = ["node", "parent", "stage", "unconditional_probability", "aggregate_loss"]
-    header += ["total_risk_without_trade", "total_risk_with_trade", "surplus"]
-    return write_csv(header, zip(*_nodes(file), economy.tree.unconditional, *numbers))
-
-
-def _risks_csv(file: EconomyFile, solution: Solution) -> str:
-    economy = file.economy
-    inner = economy.tree.first[economy.tree.horizon]
-    columns = (
-        *(economy.risk_without_trade(file.law), solution.risk_to_go, solution.premium),
-        *np.moveaxis(solution.risk_interval, 2, 0),
-        *np.moveaxis(solution.premium_interval, 2, 0),
-    )
-    numbers = _clean(np.array([c[:, :inner] for c in columns]), economy.scale)
-    places = [(v, i) for v in range(inner) for i in range(len(file.names))]
-    rows = ([file.node_names[v], file.names[i], *numbers[:, i, v]] for v, i in places)
+    risks = [alone, solution.risk_to_go, solution.premium]
+    risks += [solution.risk_interval, solution.premium_interval]
+    numbers = _clean(np.dstack(risks), size)
+    places = product(range(tree.first[tree.horizon]), range(len(agents)))
+    rows = [[names[v], agents[i], *numbers[i, v]] for v, i in places]
     header = ["node", "agent", "risk_without_trade", "risk_with_trade", "premium"]
     header += ["risk_low", "risk_high", "premium_low", "premium_high"]
-    return write_csv(header, rows)
+    yield write_csv(header, rows)
 
-
-def _layers_csv(file: EconomyFile, solution: Solution) -> str:
-    first = "node" if file.retention == "state-dependent" else "time"
-    rows = []
+    first, rows = "node" if file.retention == "state-dependent" else "time", []
     for key in sorted(solution.layers):
-        name = file.node_names[key] if first == "node" else key
         for layer in solution.layers[key]:
-            limits = _clean([layer.attachment, layer.exhaustion], file.economy.scale)
-            rows.append([name, *limits, *layer.shares])
-    return write_csv([first, "attachment", "exhaustion", *file.names], rows)
+            limits = _clean([layer.attachment, layer.exhaustion], size)
+            place = names[key] if first == "node" else key
+            rows.append([place, *limits, *layer.shares])
+    yield write_csv([first, "attachment", "exhaustion", *agents], rows)
+
+    totals = economy.aggregate, alone.sum(axis=0), solution.total_risk_to_go
+    header = ["node", "parent", "stage", "unconditional_probability", "aggregate_loss"]
+    header += ["total_risk_without_trade", "total_risk_with_trade", "surplus"]
+    numbers = _clean(np.array([*totals, solution.surplus]), size)
+    yield write_csv(header, zip(*nodes, tree.unconditional, *numbers))
 
 
 def _clean(x: Any, size: float) -> np.ndarray:
