@@ -160,9 +160,8 @@ def _run(arguments: argparse.Namespace) -> None:
     start = time.perf_counter()
     with _all_or_nothing():
         results = rerun.execute(plan)["results"]
-    seconds = time.perf_counter() - start
     files = f"{plan.name}.ipynb, {plan.name}.html and results.json to {folder}"
-    values = f"{len(results)} recorded values in {seconds:.1f} s"
+    values = f"{len(results)} recorded values in {time.perf_counter() - start:.1f} s"
     print(f"{plan.name}: {values}; wrote {files}")
 
 

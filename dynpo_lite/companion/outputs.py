@@ -30,8 +30,7 @@ def create_folder(folder: Path) -> tuple[Path, ...]:
     ValueError
         If it cannot be written.
     """
-    ancestors = (folder, *folder.parents)
-    missing = tuple(path for path in ancestors if not os.path.exists(path))
+    missing = tuple(p for p in (folder, *folder.parents) if not os.path.exists(p))
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
@@ -105,7 +104,7 @@ def _remove_stale(folder: Path) -> None:
         except (ValueError, OverflowError, ProcessLookupError):
             shutil.rmtree(staging, ignore_errors=True)
         except PermissionError:
-            continue  # it lives, of another user
+            pass  # it lives, of another user
 
 
 def strict_json(content: Any) -> str:

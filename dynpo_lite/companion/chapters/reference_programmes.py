@@ -10,7 +10,7 @@ the factorial of the number of outcomes: for small trees only, where it is the c
 independent check.
 """
 
-from itertools import permutations, product
+from itertools import permutations
 
 import numpy as np
 
@@ -43,13 +43,11 @@ def scenarios(measure, p):
     [[1.0, 0.0], [0.5, 0.5]]
     """
     parts = measure.distortions if isinstance(measure, Supremum) else [measure]
-    found = []
-    for k, order in product(parts, map(list, permutations(range(len(p))))):
-        q = np.empty(len(p))
-        level = np.minimum(np.cumsum(p[order]), 1.0)
-        q[order] = np.diff(k(level), prepend=0.0)
-        found.append(q)
-    return np.array(found)
+    orders = np.array(list(permutations(range(len(p)))))
+    level = np.minimum(np.cumsum(p[orders], axis=1), 1.0)
+    gained = np.vstack([np.diff(k(level), prepend=0.0) for k in parts])
+    places = np.tile(np.argsort(orders, axis=1), (len(parts), 1))
+    return np.take_along_axis(gained, places, axis=1)
 
 
 def cheapest(

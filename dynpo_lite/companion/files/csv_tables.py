@@ -135,10 +135,9 @@ def read_nodes(file: Path, names: Sequence[str]) -> Scenarios:
             what = f"= {name!r} is no name: give the node one, in one line"
             raise row.wrong("node", what)
         messages.refuse_formula(f"{row.place}, column node", name)
-        if name in rows:
+        if rows.setdefault(name, row) is not row:
             what = f"node {name!r} repeats {rows[name].place.split(', ')[-1]}"
             raise ValueError(f"{row.place}: {what}: give every node a name of its own")
-        rows[name] = row
     parents = {name: row.cells["parent"] for name, row in rows.items()}
     order = _by_stage(file.name, parents, rows)
     number = {name: v for v, name in enumerate(order)}
@@ -211,7 +210,7 @@ def read_paths(file: Path, names: Sequence[str], bins: Any, place: str) -> Scena
         Where the bins are given.
     """
     found: dict[tuple[str, int], list[float]] = {}
-    lines: dict[tuple[str, int], str] = {}
+    rows: dict[tuple[str, int], Row] = {}
     for row in read_csv(file, (*PATH_COLUMNS, *names)):
         path, time = row.cells["path"], row.cells["time"]
         if not path:
@@ -219,10 +218,10 @@ def read_paths(file: Path, names: Sequence[str], bins: Any, place: str) -> Scena
         if not re.fullmatch("[1-9][0-9]{0,5}", time):
             raise row.wrong("time", f"= {time!r} is no time: write 1, 2, ...")
         key = path, int(time)
-        if key in lines:
-            what = f"path {path!r} at time {time} repeats {lines[key]}"
+        if rows.setdefault(key, row) is not row:
+            line = rows[key].place.split(", ")[-1]
+            what = f"path {path!r} at time {time} repeats {line}"
             raise ValueError(f"{row.place}: {what}: keep one")
-        lines[key] = row.place.split(", ")[-1]
         found[key] = [row.number(agent) for agent in names]
     refuse(not found, f"{file.name} holds no path: add rows below line 1")
     paths, horizon = dict.fromkeys(path for path, _ in found), max(t for _, t in found)
@@ -248,8 +247,7 @@ def numbered(tree: ScenarioTree) -> list[str]:
     ['start', '1', '2', '1.1', '2.1']
     """
     names, seen = ["start"], np.zeros(tree.n_nodes, dtype=int)
-    for v in range(1, tree.n_nodes):
-        parent = int(tree.parent[v])
+    for parent in tree.parent[1:].tolist():
         seen[parent] += 1
         names.append(f"{names[parent]}.{seen[parent]}" if parent else f"{seen[0]}")
     return names

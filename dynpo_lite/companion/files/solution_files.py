@@ -17,7 +17,6 @@ from dynpo_lite.companion.files.economy_file import SETTINGS, EconomyFile
 from dynpo_lite.companion.files.preferences import ROUNDING
 from dynpo_lite.companion.outputs import strict_json
 
-VERSIONS = ("dynpo-lite", "numpy", "scipy")
 TABLES = ("allocation.csv", "risks.csv", "layers.csv", "totals.csv")
 SOLUTION_FILES = (*TABLES, "solution.json")
 
@@ -83,9 +82,8 @@ def summarise(
         myopic = _digits(myopic_optimum(economy)[1], size)
     if certify:
         certificate = _certificate(file, solution)
-    versions = {name: version(name) for name in VERSIONS}
-    settings = ("title", "currency", *SETTINGS)
-    return {name: getattr(file, name) for name in settings} | {
+    versions = {name: version(name) for name in ("dynpo-lite", "numpy", "scipy")}
+    return {name: getattr(file, name) for name in ("title", "currency", *SETTINGS)} | {
         "agents": [dict(zip(kinds, row, strict=True)) for row in rows],
         "certificate": certificate,
         "myopic_value": myopic,
