@@ -123,7 +123,7 @@ def _certificate(file: EconomyFile, solution: Solution) -> dict[str, Any]:
 
 def _tables(file: EconomyFile, solution: Solution) -> Iterator[str]:
     """Yield the tables as CSV, in the order of their names."""
-    economy, names, agents = file.economy, file.node_names, list(file.names)
+    economy, names, agents = file.economy, file.node_names, file.names
     tree, size = economy.tree, economy.scale
     nodes = [names, ["", *(names[v] for v in tree.parent[1:])], tree.stage]
     alone = economy.risk_without_trade(file.law)
