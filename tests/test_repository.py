@@ -300,7 +300,7 @@ def test_the_refusal_on_the_page_is_the_real_one(tmp_path, monkeypatch, capsys):
     assert list(tmp_path.iterdir()) == []
 
     def fail(*arguments, **options):
-        raise cli.NotebookFailed("a cell raised")
+        raise cli.rerun.NotebookFailed("a cell raised")
 
     monkeypatch.setattr(cli.rerun, "execute", fail)
     assert cli.main(["run", "06", "-o", "out"]) == 1
