@@ -545,6 +545,24 @@ def test_laws_equal_a_quadrature_of_the_definition(law, name):
     assert dp.choquet(frozen, measure) == pytest.approx(answer, rel=1e-10, abs=1e-11)
 
 
+@pytest.mark.parametrize("scale", 10.0 ** np.array([-290, -100, -12, -9, 9, 200, 300]))
+@pytest.mark.parametrize("law", ["expon", "gumbel_r", "laplace", "weibull_min"])
+@pytest.mark.parametrize(
+    "measure",
+    [
+        dp.Minimum([dp.ExpectedShortfall(0.9), dp.ProportionalHazard(0.5)]),
+        dp.Minimum([dp.ExpectedShortfall(0.67894), dp.ExpectedShortfall(0.92522)]),
+        dp.Wang(0.5),
+    ],
+)
+def test_any_scale_of_a_law(law, measure, scale):
+    shapes = {"c": 1.4} if law == "weibull_min" else {}
+    base = getattr(stats, law)
+    at_one = dp.choquet(base(**shapes), measure)
+    scaled = dp.choquet(base(scale=scale, **shapes), measure)
+    assert scaled / scale == pytest.approx(at_one, rel=1e-11)
+
+
 @pytest.mark.parametrize("law", ["norm", "expon", "logistic"])
 def test_location_and_scale_of_a_law(law):
     base = getattr(stats, law)

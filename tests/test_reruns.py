@@ -2,7 +2,7 @@
 
 Every conclusion of a chapter is an assert in one of its cells, so a rerun that ends has
 drawn the same conclusions again.  DYNPO_RERUNS says how many random sets of parameters
-each chapter gets, 10 by default; DYNPO_SEED where they begin.
+each chapter gets, 25 by default; DYNPO_SEED where they begin.
 """
 
 import json
@@ -65,7 +65,7 @@ EXAMPLE = {
     "seed": 2,
 }
 SEED = int(os.environ.get("DYNPO_SEED", "2"))  # the nightly workflow takes new ones
-RERUNS = int(os.environ.get("DYNPO_RERUNS", "10"))
+RERUNS = int(os.environ.get("DYNPO_RERUNS", "25"))
 RANDOM = {"seed": SEED, "n_economies": 6}
 CHANGES = {
     "01_risk_measures": RANDOM | {"level": 0.65, "discount": 0.9},
@@ -228,7 +228,7 @@ def reruns(notebook):
     """Return values, results and failure of reruns: a base, single changes, others."""
     base = FEW[notebook]
     given = [base, *(base | {k: v} for k, v in CHANGES[notebook].items())]
-    jobs = given + list(range(max(RERUNS - len(given) + 1, 5)))
+    jobs = given + list(range(RERUNS))
     with ProcessPoolExecutor(2) as pool:
         return list(pool.map(rerun, [notebook] * len(jobs), jobs))
 

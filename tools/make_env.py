@@ -131,6 +131,8 @@ def add_test_part():
     print("adding to .venv what the tests need", flush=True)
     start = time.perf_counter()
     run(PYTHON, *PIP, "--require-hashes", "-r", "requirements-test.lock")
+    # The tests start Python a few hundred times, also where it keeps no bytecode.
+    run(PYTHON, "-m", "compileall", "-qq", "-j", "0", VENV / "lib")
     stamp("test").write_text(expected_stamp("test", VERSION))
     print(f"added it in {time.perf_counter() - start:.0f} s")
 
