@@ -12,12 +12,11 @@ every n.  The marginal reading is in :mod:`dynpo_lite.economy.marginal_certifica
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from dynpo_lite.base import validate
 from dynpo_lite.base.lp import solve_lp
 from dynpo_lite.base.reading import LAWS
-from dynpo_lite.base.types import Array, Integers
+from dynpo_lite.base.types import Array, ArrayLike, Integers
 from dynpo_lite.economy.economy import Economy
 from dynpo_lite.economy.marginal_certificate import marginal_savings
 from dynpo_lite.economy.report import Report, Trade
@@ -159,7 +158,7 @@ def _scenario(
     order = sorted(range(len(z)), key=lambda c: -z[c])
     level = np.minimum(np.cumsum(p[order]), 1.0)
     level[-1] = 1.0
-    parts = _parts_at(economy, node)
+    parts = economy.parts_at(node)
     mixtures, shares = _worst_mixtures(parts, level, z[order])
     agents = list(zip(mixtures, parts, strict=True))
     tails = np.array([_mixed(*agent, level) for agent in agents])
@@ -177,11 +176,6 @@ def _scenario(
     carried = np.empty_like(kept)
     carried[:, order] = kept
     return scenario, carried
-
-
-def _parts_at(economy: Economy, node: int) -> list[tuple[Distortion, ...]]:
-    agents, at = range(economy.n_agents), np.array([node])
-    return [parts for i in agents for parts, _ in economy.measures_at(i, at)]
 
 
 def _mixed(weights: Array, parts: Sequence[Distortion], level: Array) -> Array:
@@ -223,9 +217,7 @@ def _worst_mixtures(
     caps = hstack([block_diag(costs), -risks]).tocsr()
     limits = np.zeros(caps.shape[0]), whole.tocsr(), np.ones(m)
     found = solve_lp(cost, caps, *limits, bounds + [(None, None)] * n)
-    duals = np.split(
-        found.upper_prices, np.cumsum([len(agent) for agent in parts])[:-1]
-    )
+    duals = np.split(found.upper_prices, np.cumsum(list(map(len, parts)))[:-1])
     shares = found.x[: n * m].reshape(n, m)
     return [d / d.sum() for d in duals], np.hstack([shares, np.full((n, 1), 1.0 / n)])
 
@@ -237,7 +229,7 @@ def _improving_trade(
     z = economy.aggregate[children] + risk[:, children].sum(axis=0)
     _, carried = _scenario(economy, node, children, z)
     p = economy.tree.probability[children]
-    agents = zip(carried, _parts_at(economy, node), strict=True)
+    agents = zip(carried, economy.parts_at(node), strict=True)
     new = np.array([max(choquet(row, k, p) for k in parts) for row, parts in agents])
     old = risk[:, node]
     gain = (old.sum() - new.sum()) / len(new)

@@ -60,10 +60,9 @@ class Infeasible(ValueError):
         names = ", ".join(map(str, agents))
         super().__init__(
             "no individually rational allocation with deterministic retention "
-            f"{'exists' if proved else 'was found'}: "
-            f"at node {node} the demands of agents {names} miss each other by "
-            f"{shortfall:.6g}; use retention='state-dependent' or "
-            "individually_rational=False"
+            f"{'exists' if proved else 'was found'}: at node {node} the demands of "
+            f"agents {names} miss each other by {shortfall:.6g}; use "
+            "retention='state-dependent' or individually_rational=False"
         )
 
     def __reduce__(self) -> tuple:
@@ -78,11 +77,7 @@ class DeterministicSolution(Solution):
     """
 
     def __post_init__(self) -> None:
-        _ = self._contracts
-
-    @cached_property
-    def _contracts(self) -> "_Contracts":
-        return _Contracts(self)
+        validate.keep(self, _contracts=_Contracts(self))
 
     @cached_property
     def constants(self) -> Mapping[int, Array]:
@@ -114,8 +109,7 @@ class _Contracts:
         if shares is None or not stage.leaves_room(shares, limits):
             found = best_contracts([stage.market(limits)], stage.tol)
             if isinstance(found, Sacrifice):
-                self._solve_together(t, [(stage, found)])
-                return
+                return self._solve_together(stage, found)
             shares = stage.shares_of(found[0])
         self._keep(stage, shares, stage.constants(shares, limits, self.split))
 
@@ -139,15 +133,13 @@ class _Contracts:
         carried = stage.retained(shares)[:, stage.rank] + constants[:, None]
         self.paid[:, stage.children] = carried - self.risk[:, stage.children]
 
-    def _solve_together(
-        self, first: int, conflicts: list[tuple["_Stage", Sacrifice]]
-    ) -> None:
+    def _solve_together(self, stage: "_Stage", least: Sacrifice) -> None:
         """Find contracts of the times from ``first`` on that leave room for each other.
 
         With the order of the totals given at each time but the last, whose totals are
         known, contracts are solutions of one linear programme.
         """
-        horizon = self.economy.tree.horizon
+        first, horizon, conflicts = stage.t, self.economy.tree.horizon, [(stage, least)]
         tried, exhaustive = self._possible_orders(range(first, horizon))
         last = self._stage(horizon)
         for orders in tried:
@@ -179,9 +171,7 @@ class _Contracts:
         exhaustive = prod(factorial(len(own)) for own in nodes) <= MAX_ORDERS
         if exhaustive:
             every = product(*(permutations(range(len(own))) for own in nodes))
-            tried += [
-                dict(zip(times, map(np.array, one), strict=True)) for one in every
-            ]
+            tried += [dict(zip(times, map(np.array, one))) for one in every]
         return tried, exhaustive
 
     def _keep_together(self, first: int, retentions: Sequence[Array]) -> bool:
@@ -253,12 +243,11 @@ class _Stage:
         rows = np.empty(len(self.parents), dtype=np.int64)
         for j, (_, nodes) in enumerate(found):
             rows[nodes] = j
-        n_parts = max(len(parts) for parts, _ in found)
-        readers = [
-            np.vstack([_differences(_part(parts, j), level) for parts, _ in found])
-            for j in range(n_parts)
-        ]
-        return [csr_array(reader[:, ::-1]) for reader in readers], rows
+        readers = []
+        for j in range(max(len(parts) for parts, _ in found)):
+            weights = [_differences(_part(parts, j), level) for parts, _ in found]
+            readers.append(csr_array(np.vstack(weights)[:, ::-1]))
+        return readers, rows
 
     def cheapest_shares(self) -> Array | None:
         """Return the shares of the layers, (n_agents, m - 1); None with a supremum."""
@@ -289,10 +278,7 @@ class _Stage:
     def risks(self, shares: Array) -> Array:
         """What the layers cost each agent at each parent, (n_agents, n_parents)."""
         each = zip(self.readers, self.rows, self.retained(shares), strict=True)
-        risks = [
-            np.max([reader @ own for reader in readers], axis=0)[rows]
-            for readers, rows, own in each
-        ]
+        risks = [np.max([r @ own for r in k], axis=0)[rows] for k, rows, own in each]
         return np.array(risks)
 
     def leaves_room(self, shares: Array, limits: Array | None) -> bool:

@@ -5,14 +5,13 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from dynpo_lite.base import validate
 from dynpo_lite.base.reading import LAWS
-from dynpo_lite.base.types import Array, Integers, Kept
-from dynpo_lite.risk.distortions import Distortion
+from dynpo_lite.base.types import Array, ArrayLike, Integers, Kept
 from dynpo_lite.scenarios.nested_risk import (
     NodeMeasures,
+    Parts,
     marginal_risk_to_go,
     node_measures,
     node_values,
@@ -105,11 +104,13 @@ class Economy:
         """The size of the losses: the largest endowment in absolute value, or 1."""
         return float(np.abs(self.endowments).max()) or 1.0
 
-    def measures_at(
-        self, agent: int, nodes: Integers
-    ) -> list[tuple[tuple[Distortion, ...], Any]]:
+    def measures_at(self, agent: int, nodes: Integers) -> list[tuple[Parts, Any]]:
         """Return which of ``nodes`` use which distortions, for one agent."""
         return self._measures[agent](nodes)
+
+    def parts_at(self, node: int) -> list[Parts]:
+        """Return the distortions that every agent uses at one node."""
+        return [at(np.array([node]))[0][0] for at in self._measures]
 
     def risk_to_go(self, allocation: ArrayLike, law: str = "conditional") -> Array:
         """Return every agent's risk-to-go of an allocation.

@@ -141,9 +141,7 @@ class _Programme:
         for column, value in zip(carried.T, total, strict=True):
             self.equal([(v, 1.0) for v in column], value)
 
-    def risk(
-        self, carried: Integers, parts: Sequence[Distortion], weights: Array
-    ) -> int:
+    def risk(self, carried: Integers, parts: Sequence[Distortion], p: Array) -> int:
         """Return a variable at least the risk of ``carried`` (Rockafellar-Uryasev)."""
         value = int(self.free())
         for k in parts:
@@ -151,12 +149,12 @@ class _Programme:
             for tail, mass in _shortfalls(k):
                 q = int(self.free())
                 terms.append((q, mass))
-                for v, p in zip(carried, weights, strict=True):
+                for v, chance in zip(carried, p, strict=True):
                     excess = [(v, 1.0), (q, -1.0)]
                     if tail > 0:  # without: the maximum, which nothing may exceed
                         # half of the weight on each side: as a whole the solver
                         # would drop a tiny one
-                        e, half = self.positive(), np.sqrt(mass * p / tail)
+                        e, half = self.positive(), np.sqrt(mass * chance / tail)
                         excess.append((e, -1.0 / max(half, SMALLEST)))
                         terms.append((e, half))
                     self.at_most(excess, 0.0)

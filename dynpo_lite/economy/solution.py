@@ -1,7 +1,7 @@
 """What :func:`dynpo_lite.solve` returns, in every reading."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -46,11 +46,7 @@ class Solution:
     retention: str
     individually_rational: bool
     surplus_split: Array
-
-    @cached_property
-    def _contracts(self) -> Any:
-        """What was found at once, unless a reading finds it when asked for."""
-        raise NotImplementedError
+    _contracts: Any = field(init=False, repr=False)  # unless found when asked for
 
     @cached_property
     def total_risk_to_go(self) -> Array:

@@ -25,7 +25,7 @@ from dynpo_lite.economy.economy import Economy
 from dynpo_lite.economy.solution import Solution
 from dynpo_lite.economy.suprema import saddle_shares
 from dynpo_lite.risk.crossings import equal_shares
-from dynpo_lite.scenarios.nested_risk import descending
+from dynpo_lite.scenarios.nested_risk import Parts, descending
 from dynpo_lite.scenarios.tree import Siblings
 from dynpo_lite.sharing.layers import Layer, stack
 
@@ -89,22 +89,19 @@ class StateDependentSolution(Solution):
 
     @cached_property
     def layers(self) -> Mapping[int, tuple[Layer, ...]]:
-        where = {
-            node: (family, row)
-            for family in self._families
-            for row, node in enumerate(family.siblings.parent.tolist())
-        }
+        where = {}
+        for family in self._families:
+            for row, node in enumerate(family.siblings.parent.tolist()):
+                where[node] = family, row
         return _NodeLayers({node: where[node] for node in sorted(where)})
 
     @cached_property
     def saddle_weights(self) -> Mapping[int, tuple[Array, ...]]:
-        return ReadOnly(
-            {
-                int(family.siblings.parent[row]): tuple(map(frozen, weights))
-                for family in self._families
-                for row, (_, weights) in family.saddles.items()
-            }
-        )
+        found = {}
+        for family in self._families:
+            for row, (_, weights) in family.saddles.items():
+                found[int(family.siblings.parent[row])] = tuple(map(frozen, weights))
+        return ReadOnly(found)
 
 
 class _Family:
@@ -116,17 +113,17 @@ class _Family:
         self.width = self.z[:, :-1] - self.z[:, 1:]
         self.sure = self.z[:, -1]
         self.saddles: dict[int, list] = {}
-        tails = [self._distorted(i) for i in range(economy.n_agents)]
-        known = [tail for tail in tails if tail is not None]
-        self._tails = known if len(known) == len(tails) else self._solve_saddles()
+        agents = range(economy.n_agents)
+        measures = [economy.measures_at(i, siblings.parent) for i in agents]
+        if all(len(parts) == 1 for found in measures for parts, _ in found):
+            self._tails = [self._distorted(found) for found in measures]
+        else:
+            self._tails = self._solve_saddles()
         least = reduce(np.minimum, self._tails)
         self.value = (self.width * least).sum(axis=1) + self.sure
 
-    def _distorted(self, agent: int) -> Array | None:
-        """The agent's distorted tails, (m or 1, b - 1); None with a supremum."""
-        measures = self.economy.measures_at(agent, self.siblings.parent)
-        if any(len(parts) > 1 for parts, _ in measures):
-            return None
+    def _distorted(self, measures: list[tuple[Parts, Any]]) -> Array:
+        """Return the distorted tails of one distortion a node, (m or 1, b - 1)."""
         level = self.level[:, :-1]
         if len(measures) == 1:
             return measures[0][0][0].values(level)
@@ -137,16 +134,11 @@ class _Family:
 
     def _solve_saddles(self) -> list[Array]:
         """Return the tails under the worst mixtures, found node by node."""
-        m, n = len(self.z), self.economy.n_agents
         level = np.broadcast_to(self.level[:, :-1], self.width.shape)
-        parts: list[list] = [[None] * m for _ in range(n)]
-        for i in range(n):
-            for found, rows in self.economy.measures_at(i, self.siblings.parent):
-                for row in np.arange(m)[rows]:
-                    parts[i][row] = found
-        tails = np.empty((n, *self.width.shape))
-        for row in range(m):
-            k = [np.array([d.values(level[row]) for d in own[row]]) for own in parts]
+        tails = np.empty((self.economy.n_agents, *self.width.shape))
+        for row, node in enumerate(self.siblings.parent.tolist()):
+            agents = self.economy.parts_at(node)
+            k = [np.array([d.values(level[row]) for d in parts]) for parts in agents]
             if max(map(len, k)) == 1:
                 tails[:, row] = np.concatenate(k)
             else:

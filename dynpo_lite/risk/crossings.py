@@ -10,11 +10,11 @@ from functools import cached_property
 from itertools import combinations
 
 import numpy as np
-from numpy.typing import ArrayLike
 
-from dynpo_lite.base.types import Array, Bools
+from dynpo_lite.base.types import Array, ArrayLike, Bools
 from dynpo_lite.risk.distortions import Combination, Distortion
 
+_End = tuple[float, Bools]  # a survival level, and who is cheapest there
 TIE_TOL = 1e-12  # distorted tails closer than this, relatively, tie
 
 
@@ -142,21 +142,17 @@ def _smooth_crossings(distortions: Sequence[Distortion]) -> Array:
     ties = cheapest(*tails(distortions, s))
     found: list[float] = []
     for j in np.flatnonzero((ties[:, :-1] != ties[:, 1:]).any(axis=0)):
-        found += _refine(distortions, s[j], s[j + 1], ties[:, j], ties[:, j + 1])
+        found += _refine(distortions, (s[j], ties[:, j]), (s[j + 1], ties[:, j + 1]))
     return np.unique(found)
 
 
 def _refine(
-    distortions: Sequence[Distortion],
-    low: float,
-    high: float,
-    tie_low: Bools,
-    tie_high: Bools,
-    depth: int = 0,
+    distortions: Sequence[Distortion], start: _End, stop: _End, depth: int = 0
 ) -> list[float]:
     """Locate the change between two levels, to rounding; several if agents follow."""
     from scipy.optimize import brentq
 
+    (low, tie_low), (high, tie_high) = start, stop
     a, b = int(np.argmax(tie_low)), int(np.argmax(tie_high))
     if not tie_high[a] and not tie_low[b]:
 
@@ -174,8 +170,7 @@ def _refine(
         middle = (low + high) / 2
         tie = cheapest(*tails(distortions, middle))
     changes = []
-    if (tie_low != tie).any():
-        changes += _refine(distortions, low, middle, tie_low, tie, depth + 1)
-    if (tie != tie_high).any():
-        changes += _refine(distortions, middle, high, tie, tie_high, depth + 1)
+    for one, other in ((start, (middle, tie)), ((middle, tie), stop)):
+        if (one[1] != other[1]).any():
+            changes += _refine(distortions, one, other, depth + 1)
     return changes

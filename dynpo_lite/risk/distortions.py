@@ -17,10 +17,9 @@ from functools import cached_property, partial
 from typing import TypeAlias
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from dynpo_lite.base import validate
-from dynpo_lite.base.types import Array, Kept
+from dynpo_lite.base.types import Array, ArrayLike, Kept
 
 _concave = partial(validate.number, cure="the function is concave only there")
 

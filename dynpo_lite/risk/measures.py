@@ -12,10 +12,9 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from dynpo_lite.base import validate
-from dynpo_lite.base.types import Kept
+from dynpo_lite.base.types import ArrayLike, Kept
 from dynpo_lite.risk.distortions import (
     Distortion,
     DistortionLike,

@@ -8,13 +8,12 @@ with the one-step measure :math:`\rho_t` applied to the law given the node.
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from dynpo_lite.base import validate
-from dynpo_lite.base.types import Array, Integers
+from dynpo_lite.base.types import Array, ArrayLike, Integers
 from dynpo_lite.risk.distortions import Distortion
 from dynpo_lite.risk.measures import choquet, parts_of
 from dynpo_lite.scenarios.tree import ScenarioTree, Siblings
@@ -59,7 +58,7 @@ def risk_to_go(tree: ScenarioTree, losses: ArrayLike, measure: Any) -> Array:
     >>> risk_to_go(tree, [0, 0, 1, 0, 1, 0, 1], ExpectedShortfall(0.5)).tolist()
     [2.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0]
     """
-    losses, at_node = _checked(tree, losses, measure)
+    losses, at_node = node_values(tree, "losses", losses), node_measures(tree, measure)
     result = np.zeros(tree.n_nodes)
     for t in range(tree.horizon - 1, -1, -1):
         for siblings in tree.siblings[t]:
@@ -87,7 +86,7 @@ def marginal_risk_to_go(tree: ScenarioTree, losses: ArrayLike, measure: Any) -> 
     >>> marginal_risk_to_go(tree, [0, 0, 0, 1, 3], Expectation()).tolist()
     [2.0, 2.0, 2.0, 0.0, 0.0]
     """
-    losses, at_node = _checked(tree, losses, measure)
+    losses, at_node = node_values(tree, "losses", losses), node_measures(tree, measure)
     result = np.zeros(tree.n_nodes)
     for t in range(tree.horizon - 1, -1, -1):
         nodes, following = tree.nodes(t), tree.nodes(t + 1)
@@ -98,6 +97,9 @@ def marginal_risk_to_go(tree: ScenarioTree, losses: ArrayLike, measure: Any) -> 
     return result
 
 
+Parts: TypeAlias = tuple[Distortion, ...]  # whose largest integral is the risk
+
+
 @dataclass(frozen=True, eq=False)
 class NodeMeasures:
     """Which distortions the nodes use: called with nodes, it returns groups of them.
@@ -106,10 +108,10 @@ class NodeMeasures:
     which of them each non-terminal node uses, None that all use the first.
     """
 
-    parts: tuple[tuple[Distortion, ...], ...]
+    parts: tuple[Parts, ...]
     numbers: Integers | None = None
 
-    def __call__(self, nodes: Integers) -> list[tuple[tuple[Distortion, ...], Any]]:
+    def __call__(self, nodes: Integers) -> list[tuple[Parts, Any]]:
         """Return pairs of distortions and the positions of the nodes that use them."""
         if self.numbers is None:
             return [(self.parts[0], slice(None))]
@@ -158,7 +160,7 @@ def node_measures(
             f"{name} has an entry for node {beyond[0]}: the tree has {tree.n_nodes} "
             "nodes, numbered from 0"
         )
-    parts: list[tuple[Distortion, ...]] = []
+    parts: list[Parts] = []
     kinds: dict[Any, int] = {}
     numbers = np.empty(inner, dtype=np.int64)
     kept = [measure[v] for v in range(inner)]  # made when asked for: outlive their ids
@@ -171,15 +173,9 @@ def node_measures(
     return NodeMeasures(tuple(parts), numbers)
 
 
-def _checked(
-    tree: ScenarioTree, losses: ArrayLike, measure: Any
-) -> tuple[Array, NodeMeasures]:
-    validate.instance("tree", tree, ScenarioTree)
-    return node_values(tree, "losses", losses), node_measures(tree, measure)
-
-
 def node_values(tree: ScenarioTree, name: str, value: ArrayLike, *lead: int) -> Array:
     """Return a copy of ``value``, of shape lead + (n_nodes,), 0 at the root."""
+    validate.instance("tree", tree, ScenarioTree)
     array = validate.real_array(name, value, shape=(*lead, tree.n_nodes)).copy()
     array[..., 0] = 0.0  # ignored, whatever stands there
     return validate.finite_array(name, array)

@@ -7,10 +7,9 @@ averages over states, every member of the rest averages.
 """
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from dynpo_lite.base import validate
-from dynpo_lite.base.types import Array, Integers
+from dynpo_lite.base.types import Array, ArrayLike, Integers
 
 ROUNDING = 1e-14  # of sums of a few entries, relative
 

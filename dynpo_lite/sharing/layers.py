@@ -11,10 +11,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from dynpo_lite.base import validate
-from dynpo_lite.base.types import Array
+from dynpo_lite.base.types import Array, ArrayLike
 from dynpo_lite.risk.crossings import Minimum, equal_shares, level_grid, tails
 from dynpo_lite.risk.distortions import Distortion, as_distortion
 from dynpo_lite.risk.laws import as_law
