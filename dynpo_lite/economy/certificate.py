@@ -9,7 +9,7 @@ mass of the n states that gain most must not exceed ``k`` of their probability, 
 every n.  The marginal reading is in :mod:`dynpo_lite.economy.marginal_certificate`.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -19,7 +19,7 @@ from dynpo_lite.base.reading import LAWS
 from dynpo_lite.base.types import Array, ArrayLike, Integers
 from dynpo_lite.economy.economy import Economy
 from dynpo_lite.economy.marginal_certificate import marginal_savings
-from dynpo_lite.economy.report import Report, Trade
+from dynpo_lite.economy.report import Report, Savings, Trade
 from dynpo_lite.risk.distortions import Distortion
 from dynpo_lite.risk.measures import choquet
 from dynpo_lite.sharing.improvement import is_comonotone
@@ -124,9 +124,7 @@ def _comonotone(economy: Economy, carried: Array, law: str) -> bool:
 # conditional law: a scenario at every node ----------------------------------------
 
 
-def _conditional_savings(
-    economy: Economy, allocation: Array, risk: Array
-) -> tuple[Array, float, Callable[[int], Trade]]:
+def _conditional_savings(economy: Economy, allocation: Array, risk: Array) -> Savings:
     """Return the possible savings at all nodes, at time 0, and the trade at a node."""
     tree = economy.tree
     savings = np.zeros(tree.n_nodes)

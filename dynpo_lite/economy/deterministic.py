@@ -26,8 +26,7 @@ from dynpo_lite.economy.deterministic_programme import Market, Sacrifice, best_c
 from dynpo_lite.economy.economy import Economy
 from dynpo_lite.economy.solution import Solution
 from dynpo_lite.risk.crossings import equal_shares
-from dynpo_lite.risk.distortions import Distortion
-from dynpo_lite.scenarios.nested_risk import descending_order
+from dynpo_lite.scenarios.nested_risk import Parts, descending_order
 from dynpo_lite.sharing.layers import Layer, stack
 
 TOL = 1e-9  # individual rationality, relative to the size of the losses
@@ -119,9 +118,8 @@ class _Contracts:
         return _Stage(self.economy, self.law, t, self.economy.aggregate[nodes] + later)
 
     def _limits(self, t: int) -> Array | None:
-        if not self.individually_rational:
-            return None
-        return self.alone[:, self.economy.tree.nodes(t - 1)]
+        parents = self.economy.tree.nodes(t - 1)
+        return self.alone[:, parents] if self.individually_rational else None
 
     def _keep(self, stage: "_Stage", shares: Array, constants: Array) -> None:
         risks = stage.risks(shares)
@@ -227,7 +225,7 @@ class _Stage:
             for parts, rows in self.economy.measures_at(agent, siblings.parent):
                 at = level if len(level) == 1 else level[rows]
                 for j in range(n_parts):
-                    weights[j, places[rows]] = _differences(_part(parts, j), at)
+                    weights[j, places[rows]] = _differences(parts, j, at)
         rows = tree.parent[self.children] - self.parents[0]
         shape = len(self.parents), len(self.levels)
         readers = [csr_array((own, (rows, self.rank)), shape=shape) for own in weights]
@@ -245,7 +243,7 @@ class _Stage:
             rows[nodes] = j
         readers = []
         for j in range(max(len(parts) for parts, _ in found)):
-            weights = [_differences(_part(parts, j), level) for parts, _ in found]
+            weights = [_differences(parts, j, level) for parts, _ in found]
             readers.append(csr_array(np.vstack(weights)[:, ::-1]))
         return readers, rows
 
@@ -264,8 +262,7 @@ class _Stage:
         levels = retention.sum(axis=0)
         at = np.array([np.interp(self.levels, levels, own) for own in retention])
         parts = np.maximum(np.diff(at, axis=1), 0.0)
-        total = parts.sum(axis=0)
-        parts[:, total == 0] = 1.0
+        parts[:, parts.sum(axis=0) == 0] = 1.0
         shares = parts / parts.sum(axis=0)
         shares[shares < 1e-9] = 0.0
         return shares / shares.sum(axis=0)
@@ -283,18 +280,19 @@ class _Stage:
 
     def leaves_room(self, shares: Array, limits: Array | None) -> bool:
         """Tell whether constants exist that respect the limits."""
-        return limits is None or self._spare(shares, limits)[1] >= -self.tol
+        if limits is None:
+            return True
+        return self._room(shares, limits).sum() - self.levels[0] >= -self.tol
 
     def constants(self, shares: Array, limits: Array | None, split: Array) -> Array:
         """Return constants that sum to the lowest level and split what is spare."""
         if limits is None:
             return np.full(len(shares), self.levels[0] / len(shares))
-        room, spare = self._spare(shares, limits)
-        return room - split * spare
+        room = self._room(shares, limits)
+        return room - split * (room.sum() - self.levels[0])
 
-    def _spare(self, shares: Array, limits: Array) -> tuple[Array, float]:
-        room = (limits - self.risks(shares)).min(axis=1)
-        return room, room.sum() - self.levels[0]
+    def _room(self, shares: Array, limits: Array) -> Array:
+        return (limits - self.risks(shares)).min(axis=1)
 
     def market(self, limits: Array | None, later: "_Stage | None" = None) -> Market:
         """Return the data of the linear programme, given the stage one time later.
@@ -308,12 +306,8 @@ class _Stage:
         return Market(self.readers, self.rows, self.chance, known, rows, limits)
 
 
-def _part(parts: tuple[Distortion, ...], j: int) -> Distortion:
-    return parts[min(j, len(parts) - 1)]
-
-
-def _differences(distortion: Distortion, level: Array) -> Array:
+def _differences(parts: Parts, j: int, level: Array) -> Array:
     """Return the differences of the distorted levels along rows that end at 1."""
-    k = distortion.values(level)
+    k = parts[min(j, len(parts) - 1)].values(level)  # of fewer parts the last again
     k[:, -1] = 1.0
     return np.maximum(np.diff(k, axis=1, prepend=0.0), 0.0)

@@ -107,9 +107,7 @@ class _Programme:
     def _guess(self, market: Market) -> Array:
         """Return constants that sum to the lowest total, as limits would have them."""
         low = market.known.min() + (self.guesses[-1].sum() if self.guesses else 0.0)
-        guess = np.zeros(self.n)
-        if market.limits is not None:
-            guess = market.limits.min(axis=1)
+        guess = np.zeros(self.n) if market.limits is None else market.limits.min(axis=1)
         return guess + (low - guess.sum()) / self.n
 
     def solve(self, slack: float = 0.0) -> list[Array]:

@@ -9,14 +9,7 @@ import numpy as np
 from dynpo_lite.base import validate
 from dynpo_lite.base.reading import LAWS
 from dynpo_lite.base.types import Array, ArrayLike, Integers, Kept
-from dynpo_lite.scenarios.nested_risk import (
-    NodeMeasures,
-    Parts,
-    marginal_risk_to_go,
-    node_measures,
-    node_values,
-    risk_to_go,
-)
+from dynpo_lite.scenarios import nested_risk as nested
 from dynpo_lite.scenarios.tree import ScenarioTree
 
 SMALLEST = 1e-300  # size of losses that can still be divided by
@@ -68,7 +61,8 @@ class Economy:
     tree: ScenarioTree
     endowments: Kept
     agents: Kept
-    _measures: tuple[NodeMeasures, ...] = field(init=False, repr=False)
+    _measures: tuple[nested.NodeMeasures, ...] = field(init=False, repr=False)
+    _without_trade: dict[str, Array] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         validate.instance("tree", self.tree, ScenarioTree)
@@ -81,13 +75,21 @@ class Economy:
             ) from None
         if not agents:
             raise ValueError(f"agents = {self.agents!r} holds none: give at least one")
-        endowments = node_values(self.tree, "endowments", self.endowments, len(agents))
+        endowments = nested.node_values(
+            self.tree, "endowments", self.endowments, len(agents)
+        )
         _check_size(self.tree, endowments)
         measures = tuple(
-            node_measures(self.tree, measure, f"agents[{i}]")
+            nested.node_measures(self.tree, measure, f"agents[{i}]")
             for i, measure in enumerate(agents)
         )
-        validate.keep(self, endowments=endowments, agents=agents, _measures=measures)
+        validate.keep(
+            self,
+            endowments=endowments,
+            agents=agents,
+            _measures=measures,
+            _without_trade={},
+        )
 
     @property
     def n_agents(self) -> int:
@@ -104,11 +106,13 @@ class Economy:
         """The size of the losses: the largest endowment in absolute value, or 1."""
         return float(np.abs(self.endowments).max()) or 1.0
 
-    def measures_at(self, agent: int, nodes: Integers) -> list[tuple[Parts, Any]]:
+    def measures_at(
+        self, agent: int, nodes: Integers
+    ) -> list[tuple[nested.Parts, Any]]:
         """Return which of ``nodes`` use which distortions, for one agent."""
         return self._measures[agent](nodes)
 
-    def parts_at(self, node: int) -> list[Parts]:
+    def parts_at(self, node: int) -> list[nested.Parts]:
         """Return the distortions that every agent uses at one node."""
         return [at(np.array([node]))[0][0] for at in self._measures]
 
@@ -126,9 +130,11 @@ class Economy:
         """
         validate.choice("law", law, LAWS)
         allocation = self.allocation("allocation", allocation)
-        nested = risk_to_go if law == "conditional" else marginal_risk_to_go
+        found = (
+            nested.risk_to_go if law == "conditional" else nested.marginal_risk_to_go
+        )
         pairs = zip(allocation, self.agents, strict=True)
-        return np.array([nested(self.tree, row, agent) for row, agent in pairs])
+        return np.array([found(self.tree, row, agent) for row, agent in pairs])
 
     def risk_without_trade(self, law: str = "conditional") -> Array:
         """Return every agent's risk-to-go of its endowment, (n_agents, n_nodes)."""
@@ -137,13 +143,9 @@ class Economy:
             self._without_trade[law] = validate.frozen(risk)
         return self._without_trade[law]
 
-    @cached_property
-    def _without_trade(self) -> dict[str, Array]:
-        return {}
-
     def allocation(self, name: str, value: ArrayLike) -> Array:
         """Return ``value`` as an allocation array, the root's entries 0."""
-        return node_values(self.tree, name, value, self.n_agents)
+        return nested.node_values(self.tree, name, value, self.n_agents)
 
 
 def _check_size(tree: ScenarioTree, endowments: Array) -> None:

@@ -15,7 +15,7 @@ later one are equal; then shares of a time sum to at most M, risks too, and paym
 their differences, stay within 6 M.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from math import prod
 from typing import Any
 
@@ -25,7 +25,7 @@ from dynpo_lite.base import validate
 from dynpo_lite.base.lp import INTERIOR, SIMPLEX, SolverError, solve_lp
 from dynpo_lite.base.types import Array, Integers
 from dynpo_lite.economy.economy import Economy
-from dynpo_lite.economy.report import Trade
+from dynpo_lite.economy.report import Savings, Trade
 from dynpo_lite.risk.distortions import Distortion
 
 _Row = tuple[list[tuple[int, float]], float]  # terms (variable, factor), limit
@@ -33,9 +33,7 @@ RAISED = (0.0, 1e-9, 1e-7)  # limits, in units of the losses
 SMALLEST = 1e-7  # half weight: smaller factors are nothing to the solver
 
 
-def marginal_savings(
-    economy: Economy, allocation: Array, risk: Array
-) -> tuple[Array, float, Callable[[int], Trade]]:
+def marginal_savings(economy: Economy, allocation: Array, risk: Array) -> Savings:
     """Return the possible savings at all nodes, at time 0, and the trade at a node.
 
     Parameters

@@ -1,6 +1,8 @@
 """What the check of an allocation tells: verdicts, gaps, and a trade that is better."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from dynpo_lite.base.records import ByValue
 from dynpo_lite.base.types import Array
@@ -20,6 +22,10 @@ class Trade(ByValue):
     children: tuple[int, ...]
     payments: Array
     gains: Array
+
+
+# at every node, at time 0, and the trade that saves at a node
+Savings: TypeAlias = tuple[Array, float, Callable[[int], Trade]]
 
 
 @dataclass(frozen=True, eq=False)

@@ -86,8 +86,7 @@ def solve(
             "surplus_split goes with individually_rational=True: leave it out"
         )
     split = validate.probabilities("surplus_split", surplus_split, economy.n_agents)
-    kind: type[Solution] = DeterministicSolution
-    if retention == "state-dependent":
-        kind = StateDependentSolution
     arguments = law, retention, bool(individually_rational), validate.frozen(split)
-    return kind(economy, *arguments)
+    if retention == "state-dependent":
+        return StateDependentSolution(economy, *arguments)
+    return DeterministicSolution(economy, *arguments)

@@ -110,8 +110,7 @@ def linear_crossings(distortions: Sequence[Distortion]) -> Array:
 def cheapest(k: Array, noise: float = 0.0) -> Bools:
     """Tell which agents tie for the smallest distorted tail; ``k`` (n_agents, ...)."""
     least = k.min(axis=0)
-    ties: Bools = k - least <= TIE_TOL * np.maximum(least, 1e-300) + noise
-    return ties
+    return k - least <= TIE_TOL * np.maximum(least, 1e-300) + noise
 
 
 def equal_shares(k: Array, noise: float = 0.0) -> Array:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property, partial
+from operator import mul
 from typing import TypeAlias
 
 import numpy as np
@@ -21,6 +22,7 @@ import numpy as np
 from dynpo_lite.base import validate
 from dynpo_lite.base.types import Array, ArrayLike, Kept
 
+_NO_POINTS = validate.frozen(np.empty(0))
 _concave = partial(validate.number, cure="the function is concave only there")
 
 
@@ -119,10 +121,8 @@ class Expectation(Distortion):
     0.25
     """
 
-    @property
-    def breakpoints(self) -> Array:
-        """None inside (0, 1)."""
-        return np.empty(0)
+    #: None inside (0, 1).
+    breakpoints = _NO_POINTS
 
     def values(self, s: Array) -> Array:
         """Return ``s``."""
@@ -208,15 +208,11 @@ class WorstCase(Distortion):
     [0.0, 1.0]
     """
 
-    @property
-    def jump(self) -> float:
-        """All weight is on the essential supremum."""
-        return 1.0
+    #: All weight is on the essential supremum.
+    jump = 1.0
 
-    @property
-    def breakpoints(self) -> Array:
-        """None inside (0, 1)."""
-        return np.empty(0)
+    #: None inside (0, 1).
+    breakpoints = _NO_POINTS
 
     def values(self, s: Array) -> Array:
         """Return 1 where ``s > 0``."""
@@ -341,8 +337,7 @@ class Wang(Distortion):
     def _shifted(s: ArrayLike, shift: float) -> Array:
         from scipy.special import ndtr, ndtri  # a third of the package's import time
 
-        values: Array = ndtr(ndtri(s) + shift)
-        return values
+        return ndtr(ndtri(s) + shift)
 
 
 @dataclass(frozen=True, eq=False)
@@ -478,19 +473,18 @@ class Mixture(Combination):
     @property
     def jump(self) -> float:
         """The weighted mean of the jumps."""
-        return float(sum(w * d.jump for w, d in self._parts))
+        return float(self._mean(d.jump for d in self.distortions))
 
-    @property
-    def _parts(self) -> list[tuple[float, Distortion]]:
-        return list(zip(self.weights, self.distortions))
+    def _mean(self, values: Iterable) -> Array:
+        return np.asarray(sum(map(mul, self.weights, values)))
 
     def values(self, s: Array) -> Array:
         """Return the weighted mean of the values."""
-        return np.asarray(sum(w * d.values(s) for w, d in self._parts))
+        return self._mean(d.values(s) for d in self.distortions)
 
     def complement(self, u: ArrayLike) -> Array:
         """Return the weighted mean of the complements."""
-        return np.asarray(sum(w * d.complement(u) for w, d in self._parts))
+        return self._mean(d.complement(u) for d in self.distortions)
 
 
 @dataclass(frozen=True, eq=False)

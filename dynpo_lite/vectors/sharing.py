@@ -229,8 +229,7 @@ def _by_layers(
     least = tails.min(axis=0)
     scenario = np.empty(len(x))
     scenario[order] = mean + np.diff(least, prepend=0.0) / p[order]
-    scale = max(np.abs(y).max() for y in laws)
-    cheapest = tails <= least + 1e-12 * scale
+    cheapest = tails <= least + 1e-12 * max(np.abs(y).max() for y in laws)
     gaps = -np.diff(x[order])
     parts = cheapest[:, :-1] / cheapest[:, :-1].sum(axis=0) * gaps
     shares = np.zeros((len(laws), len(x)))
