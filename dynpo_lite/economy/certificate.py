@@ -9,8 +9,6 @@ mass of the n states that gain most must not exceed ``k`` of their probability, 
 every n.  The marginal reading is in :mod:`dynpo_lite.economy.marginal_certificate`.
 """
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from dynpo_lite.base import validate
@@ -20,8 +18,8 @@ from dynpo_lite.base.types import Array, ArrayLike, Integers
 from dynpo_lite.economy.economy import Economy
 from dynpo_lite.economy.marginal_certificate import marginal_savings
 from dynpo_lite.economy.report import Report, Savings, Trade
-from dynpo_lite.risk.distortions import Distortion
 from dynpo_lite.risk.measures import choquet
+from dynpo_lite.scenarios.nested_risk import Parts
 from dynpo_lite.sharing.improvement import is_comonotone
 
 TOL = 1e-9
@@ -176,13 +174,11 @@ def _scenario(
     return scenario, carried
 
 
-def _mixed(weights: Array, parts: Sequence[Distortion], level: Array) -> Array:
+def _mixed(weights: Array, parts: Parts, level: Array) -> Array:
     return sum(w * k.values(level) for w, k in zip(weights, parts, strict=True))
 
 
-def _accepted(
-    scenario: Array, p: Array, weights: Array, parts: Sequence[Distortion]
-) -> bool:
+def _accepted(scenario: Array, p: Array, weights: Array, parts: Parts) -> bool:
     """Check q(A) <= k(P(A)) for all A: enough on the states that gain most."""
     gain = np.argsort(-scenario / p, kind="stable")
     mass, chance = np.cumsum(scenario[gain]), np.minimum(np.cumsum(p[gain]), 1.0)
@@ -191,7 +187,7 @@ def _accepted(
 
 
 def _worst_mixtures(
-    parts: list[tuple[Distortion, ...]], level: Array, z: Array
+    parts: list[Parts], level: Array, z: Array
 ) -> tuple[list[Array], Array | None]:
     """Mixture weights for agents with several distortions, and shares of the layers.
 

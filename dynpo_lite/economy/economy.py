@@ -10,6 +10,7 @@ from dynpo_lite.base import validate
 from dynpo_lite.base.reading import LAWS
 from dynpo_lite.base.types import Array, ArrayLike, Integers, Kept
 from dynpo_lite.scenarios import nested_risk as nested
+from dynpo_lite.scenarios.nested_risk import NodeMeasures, Parts
 from dynpo_lite.scenarios.tree import ScenarioTree
 
 SMALLEST = 1e-300  # size of losses that can still be divided by
@@ -61,7 +62,7 @@ class Economy:
     tree: ScenarioTree
     endowments: Kept
     agents: Kept
-    _measures: tuple[nested.NodeMeasures, ...] = field(init=False, repr=False)
+    _measures: tuple[NodeMeasures, ...] = field(init=False, repr=False)
     _without_trade: dict[str, Array] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -75,21 +76,14 @@ class Economy:
             ) from None
         if not agents:
             raise ValueError(f"agents = {self.agents!r} holds none: give at least one")
-        endowments = nested.node_values(
-            self.tree, "endowments", self.endowments, len(agents)
-        )
+        validate.keep(self, agents=agents, _without_trade={})
+        endowments = self.allocation("endowments", self.endowments)
         _check_size(self.tree, endowments)
         measures = tuple(
             nested.node_measures(self.tree, measure, f"agents[{i}]")
             for i, measure in enumerate(agents)
         )
-        validate.keep(
-            self,
-            endowments=endowments,
-            agents=agents,
-            _measures=measures,
-            _without_trade={},
-        )
+        validate.keep(self, endowments=endowments, _measures=measures)
 
     @property
     def n_agents(self) -> int:
@@ -106,13 +100,11 @@ class Economy:
         """The size of the losses: the largest endowment in absolute value, or 1."""
         return float(np.abs(self.endowments).max()) or 1.0
 
-    def measures_at(
-        self, agent: int, nodes: Integers
-    ) -> list[tuple[nested.Parts, Any]]:
+    def measures_at(self, agent: int, nodes: Integers) -> list[tuple[Parts, Any]]:
         """Return which of ``nodes`` use which distortions, for one agent."""
         return self._measures[agent](nodes)
 
-    def parts_at(self, node: int) -> list[nested.Parts]:
+    def parts_at(self, node: int) -> list[Parts]:
         """Return the distortions that every agent uses at one node."""
         return [at(np.array([node]))[0][0] for at in self._measures]
 
@@ -130,9 +122,7 @@ class Economy:
         """
         validate.choice("law", law, LAWS)
         allocation = self.allocation("allocation", allocation)
-        found = (
-            nested.risk_to_go if law == "conditional" else nested.marginal_risk_to_go
-        )
+        found = nested.marginal_risk_to_go if law == "marginal" else nested.risk_to_go
         pairs = zip(allocation, self.agents, strict=True)
         return np.array([found(self.tree, row, agent) for row, agent in pairs])
 

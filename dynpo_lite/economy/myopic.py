@@ -108,12 +108,9 @@ def swap_interval(
     (0.0, 0.0)
     """
     validate.instance("economy", economy, Economy)
-    horizon = economy.tree.horizon
-    stage = validate.integer("stage", stage, 1)
-    if stage > horizon - 1:
-        raise ValueError(
-            f"stage = {stage} leaves no later payment: choose 1 to {horizon - 1}"
-        )
+    stage, last = validate.integer("stage", stage, 1), economy.tree.horizon - 1
+    if stage > last:
+        raise ValueError(f"stage = {stage} leaves no later payment: choose 1 to {last}")
     pair = tuple(agents) if np.ndim(agents) == 1 else ()
     n = economy.n_agents
     known = [int(a) for a in pair if validate.is_integer(a) and 0 <= a < n]

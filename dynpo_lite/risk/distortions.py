@@ -246,9 +246,8 @@ class ProportionalHazard(Distortion):
     exponent: float
 
     def __post_init__(self) -> None:
-        validate.keep(
-            self, exponent=_concave("exponent", self.exponent, 0, 1, closed="right")
-        )
+        value = _concave("exponent", self.exponent, 0, 1, closed="right")
+        validate.keep(self, exponent=value)
 
     def values(self, s: Array) -> Array:
         """Return ``s ** exponent``."""

@@ -178,19 +178,17 @@ def _stages(parent: Integers) -> Integers:
     return stage
 
 
-def _check_probabilities(parent: Integers, probability: Array) -> Array:
-    if abs(probability[0] - 1) > validate.PROBABILITY_TOL:
-        raise ValueError(
-            f"probability[0] = {probability[0]}: the root has probability 1"
-        )
-    wrong = (probability <= 0) | (probability > 1 + validate.PROBABILITY_TOL)
+def _check_probabilities(parent: Integers, p: Array) -> Array:
+    if abs(p[0] - 1) > validate.PROBABILITY_TOL:
+        raise ValueError(f"probability[0] = {p[0]}: the root has probability 1")
+    wrong = (p <= 0) | (p > 1 + validate.PROBABILITY_TOL)
     if (v := validate.first(wrong)) is not None:
         raise ValueError(
-            f"probability[{v}] = {probability[v]} is outside (0, 1]: give conditional "
+            f"probability[{v}] = {p[v]} is outside (0, 1]: give conditional "
             "probabilities and leave out children of probability 0"
         )
     total = np.zeros(len(parent))
-    np.add.at(total, parent[1:], probability[1:])
+    np.add.at(total, parent[1:], p[1:])
     off = (total > 0) & (np.abs(total - 1) > validate.PROBABILITY_TOL)
     if (v := validate.first(off)) is not None:
         raise ValueError(

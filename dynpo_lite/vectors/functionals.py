@@ -81,15 +81,12 @@ def max_correlation_risk(
             f"baseline has dimension {baseline.shape[1]} and x dimension {x.shape[1]}: "
             "give both the same number of columns"
         )
-    if weights is not None:
-        weights = validate.probabilities("weights", weights, len(x))
-    if baseline_weights is not None:
-        baseline_weights = validate.probabilities(
-            "baseline_weights", baseline_weights, len(baseline)
-        )
+    p = None if weights is None else validate.probabilities("weights", weights, len(x))
+    given, n = baseline_weights, len(baseline)
+    q = None if given is None else validate.probabilities("baseline_weights", given, n)
     if x.shape[1] == 1:
-        return _by_sorting(x[:, 0], baseline[:, 0], weights, baseline_weights)
-    return _by_transport(x, baseline, weights, baseline_weights)
+        return _by_sorting(x[:, 0], baseline[:, 0], p, q)
+    return _by_transport(x, baseline, p, q)
 
 
 def pairing(z: Array, x: Array, p: Array) -> Array:
