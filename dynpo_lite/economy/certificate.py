@@ -77,9 +77,8 @@ def check_allocation(
     allocation = economy.allocation("allocation", allocation)
     tol = TOL * economy.scale
     risk = economy.risk_to_go(allocation, law)
-    alone = economy.risk_without_trade(law)
     sums = bool((np.abs(allocation.sum(axis=0) - economy.aggregate) <= tol).all())
-    worse = risk > alone + tol
+    worse = risk > economy.risk_without_trade(law) + tol
     node = validate.first(worse.any(axis=0))
     names = () if node is None else tuple(np.flatnonzero(worse[:, node]).tolist())
     find = _conditional_savings if law == "conditional" else marginal_savings

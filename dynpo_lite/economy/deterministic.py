@@ -280,19 +280,18 @@ class _Stage:
 
     def leaves_room(self, shares: Array, limits: Array | None) -> bool:
         """Tell whether constants exist that respect the limits."""
-        if limits is None:
-            return True
-        return self._room(shares, limits).sum() - self.levels[0] >= -self.tol
+        return limits is None or self._spare(shares, limits)[1] >= -self.tol
 
     def constants(self, shares: Array, limits: Array | None, split: Array) -> Array:
         """Return constants that sum to the lowest level and split what is spare."""
         if limits is None:
             return np.full(len(shares), self.levels[0] / len(shares))
-        room = self._room(shares, limits)
-        return room - split * (room.sum() - self.levels[0])
+        room, spare = self._spare(shares, limits)
+        return room - split * spare
 
-    def _room(self, shares: Array, limits: Array) -> Array:
-        return (limits - self.risks(shares)).min(axis=1)
+    def _spare(self, shares: Array, limits: Array) -> tuple[Array, float]:
+        room = (limits - self.risks(shares)).min(axis=1)
+        return room, room.sum() - self.levels[0]
 
     def market(self, limits: Array | None, later: "_Stage | None" = None) -> Market:
         """Return the data of the linear programme, given the stage one time later.

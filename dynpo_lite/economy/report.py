@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeAlias
 
 from dynpo_lite.base.records import ByValue
 from dynpo_lite.base.types import Array
@@ -25,7 +24,7 @@ class Trade(ByValue):
 
 
 # at every node, at time 0, and the trade that saves at a node
-Savings: TypeAlias = tuple[Array, float, Callable[[int], Trade]]
+Savings = tuple[Array, float, Callable[[int], Trade]]
 
 
 @dataclass(frozen=True, eq=False)

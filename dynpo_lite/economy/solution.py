@@ -13,6 +13,9 @@ from dynpo_lite.base.validate import frozen
 from dynpo_lite.economy.economy import Economy
 from dynpo_lite.sharing.layers import Layer
 
+# a surplus below this is rounding: by nodes it is never negative
+NOISE = {"state-dependent": 1e-12, "deterministic": 0.0}
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Solution:
@@ -46,7 +49,7 @@ class Solution:
     retention: str
     individually_rational: bool
     surplus_split: Array
-    _contracts: Any = field(init=False, repr=False)  # unless found when asked for
+    _contracts: Any = field(init=False, repr=False)  # what was found at once
 
     @cached_property
     def total_risk_to_go(self) -> Array:
@@ -91,13 +94,9 @@ class Solution:
 
         Negative where a deterministic contract, good on average, is worse there.
         """
+        noise = NOISE[self.retention] * self.economy.scale
         surplus = self.risk_without_trade.sum(axis=0) - self.total_risk_to_go
-        return frozen(np.where(np.abs(surplus) <= self._noise, 0.0, surplus))
-
-    @property
-    def _noise(self) -> float:
-        """A surplus below this is rounding."""
-        return 0.0
+        return frozen(np.where(np.abs(surplus) <= noise, 0.0, surplus))
 
     @property
     def risk_without_trade(self) -> Array:

@@ -20,7 +20,7 @@ import numpy as np
 
 from dynpo_lite.base.records import ReadOnly
 from dynpo_lite.base.types import Array
-from dynpo_lite.base.validate import frozen
+from dynpo_lite.base.validate import frozen, keep
 from dynpo_lite.economy.economy import Economy
 from dynpo_lite.economy.solution import Solution
 from dynpo_lite.economy.suprema import saddle_shares
@@ -35,12 +35,7 @@ class StateDependentSolution(Solution):
     """Contracts and premia of every node; ``total_risk_to_go`` is computed at once."""
 
     def __post_init__(self) -> None:
-        _ = self.total_risk_to_go
-
-    @cached_property
-    def _families(self) -> "tuple[_Family, ...]":
-        """The sharing problems of all groups of nodes, from the last time on."""
-        tree, families = self.economy.tree, []
+        tree, families = self.economy.tree, []  # groups of nodes, from the last time on
         total = np.zeros(tree.n_nodes)
         for t in range(tree.horizon - 1, -1, -1):
             for siblings in tree.siblings[t]:
@@ -48,22 +43,13 @@ class StateDependentSolution(Solution):
                 family = _Family(self.economy, siblings, z)
                 total[siblings.parent] = family.value
                 families.append(family)
-        return tuple(families)
+        keep(self, _contracts=tuple(families), total_risk_to_go=total)
 
     def _filled(self, result: Array, value: Callable[["_Family"], Array]) -> Array:
         """Return the array, filled at all parents."""
-        for family in self._families:
+        for family in self._contracts:
             result[..., family.siblings.parent] = value(family)
         return frozen(result)
-
-    @cached_property
-    def total_risk_to_go(self) -> Array:
-        return self._filled(np.zeros(self.economy.tree.n_nodes), lambda f: f.value)
-
-    @property
-    def _noise(self) -> float:
-        # never negative but for rounding
-        return 1e-12 * self.economy.scale
 
     @cached_property
     def risk_to_go(self) -> Array:
@@ -81,7 +67,7 @@ class StateDependentSolution(Solution):
     @cached_property
     def allocation(self) -> Array:
         paid = np.zeros_like(self.economy.endowments)
-        for family in self._families:
+        for family in self._contracts:
             children, parent = family.siblings.children, family.siblings.parent
             carried = family.kept + self.premium[:, parent, None]
             paid[:, children] = carried - self.risk_to_go[:, children]
@@ -90,7 +76,7 @@ class StateDependentSolution(Solution):
     @cached_property
     def layers(self) -> Mapping[int, tuple[Layer, ...]]:
         where = {}
-        for family in self._families:
+        for family in self._contracts:
             for row, node in enumerate(family.siblings.parent.tolist()):
                 where[node] = family, row
         return _NodeLayers({node: where[node] for node in sorted(where)})
@@ -98,7 +84,7 @@ class StateDependentSolution(Solution):
     @cached_property
     def saddle_weights(self) -> Mapping[int, tuple[Array, ...]]:
         found = {}
-        for family in self._families:
+        for family in self._contracts:
             for row, (_, weights) in family.saddles.items():
                 found[int(family.siblings.parent[row])] = tuple(map(frozen, weights))
         return ReadOnly(found)

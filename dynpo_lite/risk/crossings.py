@@ -59,8 +59,7 @@ class Minimum(Combination):
 
     def complement(self, u: ArrayLike) -> Array:
         """Return the largest complement."""
-        each = [d.complement(u) for d in self.distortions]
-        return np.asarray(np.maximum.reduce(each))
+        return np.asarray(np.max([d.complement(u) for d in self.distortions], axis=0))
 
 
 def crossings(distortions: Sequence[Distortion]) -> Array:

@@ -537,8 +537,8 @@ class UserDistortion(Distortion):
         return np.array(self.function(s.flatten()), dtype=float).reshape(s.shape)
 
 
-def as_distortion(measure: DistortionLike, name: str = "measure") -> Distortion:
-    """Return ``measure`` as a Distortion; a user's callable is checked once.
+def as_distortion(given: DistortionLike, name: str = "measure") -> Distortion:
+    """Return ``given`` as a Distortion; a user's callable is checked once.
 
     Raises
     ------
@@ -556,13 +556,12 @@ def as_distortion(measure: DistortionLike, name: str = "measure") -> Distortion:
     ...
     TypeError: measure = 0.9 is no distortion: give ExpectedShortfall(0.9) or the like
     """
-    if isinstance(measure, Distortion):
-        return measure
-    if callable(measure) and not isinstance(measure, type):
-        return UserDistortion(measure, name)
+    if isinstance(given, Distortion):
+        return given
+    if callable(given) and not isinstance(given, type):
+        return UserDistortion(given, name)
     raise TypeError(
-        f"{name} = {measure!r} is no distortion: give ExpectedShortfall(0.9) "
-        "or the like"
+        f"{name} = {given!r} is no distortion: give ExpectedShortfall(0.9) or the like"
     )
 
 

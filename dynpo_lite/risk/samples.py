@@ -18,9 +18,7 @@ def sample_integral(x: Array, k: Distortion, weights: Array | None = None) -> fl
     """Return the Choquet integral of samples; ``x`` may still hold what is no loss."""
     if weights is not None:
         return _weighted(validate.finite_array("x", x), k, weights)
-    if k.breakpoints is not None:
-        return _piecewise_linear(x, k)
-    return _smooth(x, k)
+    return _smooth(x, k) if k.breakpoints is None else _piecewise_linear(x, k)
 
 
 def partitioned(x: Array, places: Integers) -> Array:

@@ -143,8 +143,7 @@ def share_layers(
     agents = [as_distortion(k, f"measures[{i}]") for i, k in enumerate(given)]
     value = choquet(x, Minimum(agents), weights)
     n = len(agents)
-    law = as_law(x)
-    if law is not None:
+    if (law := as_law(x)) is not None:
         layers = _layers(*level_bands(agents), law.isf, law.low, law.high)
         return SharedLoss(value, layers, None, law.low, n)
     x = np.asarray(x, dtype=float)
