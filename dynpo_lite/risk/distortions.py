@@ -22,7 +22,6 @@ import numpy as np
 from dynpo_lite.base import validate
 from dynpo_lite.base.types import Array, ArrayLike, Kept
 
-_NO_POINTS = validate.frozen(np.empty(0))
 _concave = partial(validate.number, cure="the function is concave only there")
 
 
@@ -121,8 +120,10 @@ class Expectation(Distortion):
     0.25
     """
 
-    #: None inside (0, 1).
-    breakpoints = _NO_POINTS
+    @property
+    def breakpoints(self) -> Array:
+        """None inside (0, 1)."""
+        return np.empty(0)
 
     def values(self, s: Array) -> Array:
         """Return ``s``."""
@@ -208,11 +209,15 @@ class WorstCase(Distortion):
     [0.0, 1.0]
     """
 
-    #: All weight is on the essential supremum.
-    jump = 1.0
+    @property
+    def jump(self) -> float:
+        """All weight is on the essential supremum."""
+        return 1.0
 
-    #: None inside (0, 1).
-    breakpoints = _NO_POINTS
+    @property
+    def breakpoints(self) -> Array:
+        """None inside (0, 1)."""
+        return np.empty(0)
 
     def values(self, s: Array) -> Array:
         """Return 1 where ``s > 0``."""
