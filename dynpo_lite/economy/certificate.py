@@ -198,11 +198,9 @@ def _worst_mixtures(
     if all(len(agent) == 1 for agent in parts):
         return [np.ones(1)] * len(parts), None
     n, m = len(parts), len(z) - 1
-    widths = z[:-1] - z[1:]
+    widths, level = z[:-1] - z[1:], level[:-1]
     scale = max(widths.max(initial=0.0), 1e-300)
-    costs = [
-        np.array([k.values(level[:m]) for k in own]) * widths / scale for own in parts
-    ]
+    costs = [np.array([k.values(level) for k in own]) * widths / scale for own in parts]
     # the shares of the layers, then everybody's risk: at least that of every part
     risks = block_diag([np.ones((len(agent), 1)) for agent in parts])
     whole = hstack([*[eye_array(m)] * n, csr_array((m, n))])

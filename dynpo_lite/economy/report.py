@@ -75,13 +75,9 @@ class Report(ByValue):
             "myopically Pareto optimal": self.myopic_pareto_optimal,
         }
         lines = [f"{what:30}{'yes' if so else 'no'}" for what, so in verdicts.items()]
-        if self.irrational_node is not None:
+        if (node := self.irrational_node) is not None:
             names = ", ".join(map(str, self.irrational_agents))
-            lines.append(
-                f"at node {self.irrational_node} worse off than without trade: {names}"
-            )
-        if self.worst_node is not None:
-            lines.append(
-                f"a trade at node {self.worst_node} saves {self.gap:.6g} in total"
-            )
+            lines.append(f"at node {node} worse off than without trade: {names}")
+        if (node := self.worst_node) is not None:
+            lines.append(f"a trade at node {node} saves {self.gap:.6g} in total")
         return "\n".join(lines)

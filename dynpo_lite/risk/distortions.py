@@ -91,12 +91,10 @@ class Distortion:
     def __call__(self, s: ArrayLike) -> Array:
         """Return ``k(s)``; ``s`` any shape, probabilities in [0, 1]."""
         s = np.asarray(s, dtype=float)
-        if s.size and not (s.min() >= 0 and s.max() <= 1):
-            bad = s.ravel()[np.argmin((s.ravel() >= 0) & (s.ravel() <= 1))]
-            raise ValueError(
-                f"s = {bad} is no survival probability: give values in [0, 1]"
-            )
-        return self.values(s)
+        if not s.size or (s.min() >= 0 and s.max() <= 1):
+            return self.values(s)
+        bad = s[~((s >= 0) & (s <= 1))][0]
+        raise ValueError(f"s = {bad} is no survival probability: give values in [0, 1]")
 
     def values(self, s: Array) -> Array:
         """Return ``k(s)``; ``s`` any shape, in [0, 1], which is not checked again."""

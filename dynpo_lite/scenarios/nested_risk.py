@@ -63,8 +63,9 @@ def risk_to_go(tree: ScenarioTree, losses: ArrayLike, measure: Any) -> Array:
     for t in range(tree.horizon - 1, -1, -1):
         for siblings in tree.siblings[t]:
             z = losses[siblings.children] + result[siblings.children]
-            measures = at_node(siblings.parent)
-            result[siblings.parent] = conditional_risk(siblings, z, measures)
+            result[siblings.parent] = conditional_risk(
+                siblings, z, at_node(siblings.parent)
+            )
     return result
 
 

@@ -72,8 +72,7 @@ def comonotone_improvement(
     start = np.flatnonzero(np.append(True, s[1:] != s[:-1]))
     if len(start) < len(s):  # states with one total: one state, with the mean shares
         mass = np.add.reduceat(w, start)
-        s, x = s[start], np.add.reduceat(x * w, start, axis=1) / mass
-        w = mass
+        s, x, w = s[start], np.add.reduceat(x * w, start, axis=1) / mass, mass
     improved = _improve(s, x, w)
     sizes = np.diff(np.append(start, len(order)))
     result = np.empty_like(shares)

@@ -141,8 +141,7 @@ def share_layers(
                 f"measures[{i}] is a Supremum: layers need one distortion an agent"
             )
     agents = [as_distortion(k, f"measures[{i}]") for i, k in enumerate(given)]
-    value = choquet(x, Minimum(agents), weights)
-    n = len(agents)
+    value, n = choquet(x, Minimum(agents), weights), len(agents)
     if (law := as_law(x)) is not None:
         layers = _layers(*level_bands(agents), law.isf, law.low, law.high)
         return SharedLoss(value, layers, None, law.low, n)
