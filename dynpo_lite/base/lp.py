@@ -43,14 +43,11 @@ class LinearSolution:
     upper_prices : ndarray of shape (n_ub,)
         By how much the cost falls with each unit more on the right of an inequality;
         at least 0.
-    equal_prices : ndarray of shape (n_eq,)
-        By how much it rises with each unit more on the right of an equation.
     """
 
     x: np.ndarray
     value: float
     upper_prices: np.ndarray
-    equal_prices: np.ndarray
 
 
 def solve_lp(
@@ -112,8 +109,8 @@ def solve_lp(
         options = TIGHT | {"presolve": presolve}
         found = linprog(*programme, method=method, options=options)
         if found.status == 0:
-            prices = np.maximum(-found.ineqlin.marginals, 0.0), found.eqlin.marginals
-            return LinearSolution(found.x, float(found.fun), *prices)
+            prices = np.maximum(-found.ineqlin.marginals, 0.0)
+            return LinearSolution(found.x, float(found.fun), prices)
         said.append(found.status)
         if found.status == INFEASIBLE and said.count(INFEASIBLE) == 2:
             raise InfeasibleProgramme("the linear programme has no feasible point")

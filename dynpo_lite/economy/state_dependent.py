@@ -165,7 +165,7 @@ class _Family:
         return stack(self.z[row, ::-1], self.shares[:, row, ::-1].T)
 
 
-class _NodeLayers(ReadOnly[int, Any]):
+class _NodeLayers(ReadOnly):
     """Node -> layers, made when asked for."""
 
     def __getitem__(self, node: int) -> tuple[Layer, ...]:

@@ -68,9 +68,8 @@ def crossings(distortions: Sequence[Distortion]) -> Array:
     Exact for piecewise linear distortions (:func:`linear_crossings`); otherwise found
     on about 9,000 levels and refined, changes of who is smallest only.
     """
-    if all(d.breakpoints is not None for d in distortions):
-        return linear_crossings(distortions)
-    return _smooth_crossings(distortions)
+    linear = all(d.breakpoints is not None for d in distortions)
+    return linear_crossings(distortions) if linear else _smooth_crossings(distortions)
 
 
 def linear_crossings(distortions: Sequence[Distortion]) -> Array:

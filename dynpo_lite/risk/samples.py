@@ -75,8 +75,7 @@ def _smooth(x: Array, k: Distortion) -> float:
     for start in range(0, n, BLOCK):
         stop = min(start + BLOCK, n)
         # survival levels (n - start)/n, ..., (n - stop)/n around the samples
-        level = np.arange(n - start, n - stop - 1, -1, dtype=float)
-        level /= n
+        level = np.arange(n - start, n - stop - 1, -1, dtype=float) / n
         total -= _sum_of_products(np.diff(k.values(level)), x[start:stop])
     return float(total)
 

@@ -78,10 +78,9 @@ def comonotone_improvement(
     result = np.empty_like(shares)
     result[:, order] = np.repeat(improved, sizes, axis=1)
     off = np.flatnonzero(weights == 0)
-    if len(off):
-        within = np.clip(total[off], s[0], s[-1])
-        for row, shared in zip(result, improved):
-            row[off] = np.interp(within, s, shared) + (total[off] - within) / len(x)
+    within = np.clip(total[off], s[0], s[-1])
+    for row, shared in zip(result, improved):
+        row[off] = np.interp(within, s, shared) + (total[off] - within) / len(x)
     return result
 
 
