@@ -136,9 +136,15 @@ def assembled(rows: list[BlockRow], widths: Mapping[Any, int]) -> tuple[Any, Any
     >>> matrix.toarray().tolist(), right.tolist()
     ([[0.0, 0.0, 2.0]], [3.0])
     """
-    from scipy.sparse import block_array, csr_array
+    from scipy.sparse import coo_array
 
-    frame = [csr_array((0, width)) for width in widths.values()]
-    blocks = [[row.get(group) for group in widths] for row, _ in rows]
-    sides = np.concatenate([side for _, side in rows])
-    return block_array([frame, *blocks], format="csr"), sides
+    start = dict(zip(widths, np.cumsum([0, *widths.values()])))
+    top, found = 0, []
+    for row, side in rows:
+        for group, block in row.items():
+            own = coo_array(block)
+            found.append((own.data, top + own.row, start[group] + own.col))
+        top += len(side)
+    data, *places = map(np.concatenate, zip(*found))
+    matrix = coo_array((data, tuple(places)), (top, sum(widths.values()))).tocsr()
+    return matrix, np.concatenate([side for _, side in rows])
