@@ -55,8 +55,7 @@ class Infeasible(ValueError):
         self, node: int, agents: tuple[int, ...], shortfall: float, proved: bool
     ) -> None:
         self.node, self.agents, self.shortfall = node, agents, shortfall
-        self.proved = proved
-        names = ", ".join(map(str, agents))
+        self.proved, names = proved, ", ".join(map(str, agents))
         super().__init__(
             "no individually rational allocation with deterministic retention "
             f"{'exists' if proved else 'was found'}: at node {node} the demands of "
@@ -141,8 +140,7 @@ class _Contracts:
         tried, exhaustive = self._possible_orders(range(first, horizon))
         last = self._stage(horizon)
         for orders in tried:
-            stages = [last]
-            markets = [last.market(self._limits(horizon))]
+            stages, markets = [last], [last.market(self._limits(horizon))]
             for t in range(horizon - 1, first - 1, -1):
                 place = np.argsort(orders[t]).astype(float)
                 stages.append(_Stage(self.economy, self.law, t, place))

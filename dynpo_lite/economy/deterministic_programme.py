@@ -94,9 +94,7 @@ class _Programme:
         self.markets, self.n = markets, len(markets[0].readers)
         # in units of the spread, unless it is so small that limits would be huge;
         # every retention counted from a first guess
-        self.scale = max(
-            1e3 * tol, *(float(np.ptp(market.known)) for market in markets)
-        )
+        self.scale = max(1e3 * tol, *(float(np.ptp(m.known)) for m in markets))
         self.guesses: list[Array] = []
         self.widths: dict[_Group, int] = {}
         for s, market in enumerate(markets):

@@ -61,11 +61,9 @@ def risk_to_go(tree: ScenarioTree, losses: ArrayLike, measure: Any) -> Array:
     losses, at_node = node_values(tree, "losses", losses), node_measures(tree, measure)
     result = np.zeros(tree.n_nodes)
     for t in range(tree.horizon - 1, -1, -1):
-        for siblings in tree.siblings[t]:
-            z = losses[siblings.children] + result[siblings.children]
-            result[siblings.parent] = conditional_risk(
-                siblings, z, at_node(siblings.parent)
-            )
+        for own in tree.siblings[t]:
+            z = losses[own.children] + result[own.children]
+            result[own.parent] = conditional_risk(own, z, at_node(own.parent))
     return result
 
 
