@@ -35,7 +35,6 @@ def test_solution_and_prices(sparse):
     np.testing.assert_allclose(found.x, [1.0, 2.0, 1.0])
     assert found.value == pytest.approx(10.0)
     np.testing.assert_allclose(found.upper_prices, [4.0, 3.0])  # a unit more saves
-    np.testing.assert_allclose(found.equal_prices, [5.0])
 
 
 def test_bounds_may_be_missing():

@@ -43,14 +43,11 @@ class LinearSolution:
     upper_prices : ndarray of shape (n_ub,)
         By how much the cost falls with each unit more on the right of an inequality;
         at least 0.
-    equal_prices : ndarray of shape (n_eq,)
-        By how much it rises with each unit more on the right of an equation.
     """
 
     x: np.ndarray
     value: float
     upper_prices: np.ndarray
-    equal_prices: np.ndarray
 
 
 def solve_lp(
@@ -112,8 +109,8 @@ def solve_lp(
         options = TIGHT | {"presolve": presolve}
         found = linprog(*programme, method=method, options=options)
         if found.status == 0:
-            prices = np.maximum(-found.ineqlin.marginals, 0.0), found.eqlin.marginals
-            return LinearSolution(found.x, float(found.fun), *prices)
+            prices = np.maximum(-found.ineqlin.marginals, 0.0)
+            return LinearSolution(found.x, float(found.fun), prices)
         said.append(found.status)
         if found.status == INFEASIBLE and said.count(INFEASIBLE) == 2:
             raise InfeasibleProgramme("the linear programme has no feasible point")
@@ -139,9 +136,15 @@ def assembled(rows: list[BlockRow], widths: Mapping[Any, int]) -> tuple[Any, Any
     >>> matrix.toarray().tolist(), right.tolist()
     ([[0.0, 0.0, 2.0]], [3.0])
     """
-    from scipy.sparse import block_array, csr_array
+    from scipy.sparse import coo_array
 
-    frame = [csr_array((0, width)) for width in widths.values()]
-    blocks = [[row.get(group) for group in widths] for row, _ in rows]
-    sides = np.concatenate([side for _, side in rows])
-    return block_array([frame, *blocks], format="csr"), sides
+    start = dict(zip(widths, np.cumsum([0, *widths.values()])))
+    top, found = 0, []
+    for row, side in rows:
+        for group, block in row.items():
+            own = coo_array(block)
+            found.append((own.data, top + own.row, start[group] + own.col))
+        top += len(side)
+    data, *places = map(np.concatenate, zip(*found))
+    matrix = coo_array((data, tuple(places)), (top, sum(widths.values()))).tocsr()
+    return matrix, np.concatenate([side for _, side in rows])

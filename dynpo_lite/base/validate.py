@@ -5,9 +5,8 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from dynpo_lite.base.types import Array, Integers
+from dynpo_lite.base.types import Array, Integers, NDArray
 
 Shape = Sequence[int | None]
 
@@ -61,13 +60,14 @@ def number(
     left = "[" if closed in ("both", "left") and math.isfinite(low) else "("
     right = "]" if closed in ("both", "right") and math.isfinite(high) else ")"
     domain = f"{left}{low:g}, {high:g}{right}"
-    wrong = f"{name} = {value!r} is not a number: give a real number"
-    if isinstance(value, (bool, np.bool_, str, bytes)) or not np.isscalar(value):
-        raise TypeError(wrong)
     try:
+        if isinstance(value, (bool, np.bool_, str, bytes)) or not np.isscalar(value):
+            raise TypeError
         result = float(value)  # type: ignore[arg-type]
     except (TypeError, ValueError):
-        raise TypeError(wrong) from None
+        raise TypeError(
+            f"{name} = {value!r} is not a number: give a real number"
+        ) from None
     above = result >= low if left == "[" else result > low
     below = result <= high if right == "]" else result < high
     if not (math.isfinite(result) and above and below):
@@ -171,13 +171,14 @@ def real_array(
             f"{name} is a masked array: leave out or fill what is masked, as "
             "compressed() and filled() do"
         )
-    if shape is None:
+    fits = ndim in (None, array.ndim)
+    if shape is not None:
+        pairs = zip(shape, array.shape)
+        fits = array.ndim == len(shape) and all(w in (None, got) for w, got in pairs)
+    if not fits:
         asked = f"{ndim} {'axis' if ndim == 1 else 'axes'}"
-        shape = (None,) * (array.ndim if ndim is None else ndim)
-    else:
-        asked = f"shape {tuple('any' if w is None else w for w in shape)}"
-    fitted = tuple(got if w is None else w for got, w in zip(array.shape, shape))
-    if array.ndim != len(shape) or fitted != array.shape:
+        if shape is not None:
+            asked = f"shape {tuple('any' if w is None else w for w in shape)}"
         raise ValueError(f"{name} has shape {array.shape}: give an array with {asked}")
     if array.size == 0:
         raise ValueError(f"{name} is empty: give at least one number")

@@ -5,17 +5,14 @@ optimal, and the scenarios prove it: :mod:`dynpo_lite.economy.worst_scenarios`. 
 marginal reading is in :mod:`dynpo_lite.economy.marginal_certificate`.
 """
 
-from collections.abc import Callable
-
 import numpy as np
-from numpy.typing import ArrayLike
 
 from dynpo_lite.base import validate
 from dynpo_lite.base.reading import LAWS
-from dynpo_lite.base.types import Array
+from dynpo_lite.base.types import Array, ArrayLike
 from dynpo_lite.economy.economy import Economy
 from dynpo_lite.economy.marginal_certificate import marginal_savings
-from dynpo_lite.economy.report import Report, Trade
+from dynpo_lite.economy.report import Report, Savings, Trade
 from dynpo_lite.economy.worst_scenarios import worst_scenarios
 from dynpo_lite.risk.measures import choquet
 from dynpo_lite.scenarios.branches import only, to_come
@@ -131,16 +128,12 @@ def _comonotone(economy: Economy, allocation: Array, risk: Array, law: str) -> b
 # conditional law: a scenario at every node ----------------------------------------
 
 
-def _conditional_savings(
-    economy: Economy, allocation: Array, risk: Array
-) -> tuple[Array, float, Callable[[int], Trade]]:
+def _conditional_savings(economy: Economy, allocation: Array, risk: Array) -> Savings:
     """Return the possible savings at all nodes, at time 0, and the trade at a node."""
     scenarios = economy.scenarios
     aggregate = scenarios.entries(economy.aggregate)
     savings = np.zeros(scenarios.n_nodes)
-    bound = np.zeros(
-        scenarios.n_nodes
-    )  # no allocation whatsoever costs less from there
+    bound = np.zeros(scenarios.n_nodes)  # no allocation costs less from there on
     totals = risk.sum(axis=0)
     for stage in scenarios.branches[::-1]:
         for ways in stage:
@@ -168,8 +161,7 @@ def _improving_trade(
     kept = np.cumsum((shares[:, 0] * steps)[:, ::-1], axis=1)[:, ::-1]
     carried = np.empty_like(kept)
     carried[:, order[0]] = kept + z.min() / economy.n_agents
-    parts = [economy.measures_at(i, ways.node)[0][0] for i in range(economy.n_agents)]
-    pairs = zip(carried, parts, strict=True)
+    pairs = zip(carried, economy.parts_at(node), strict=True)
     p = ways.probability[0]
     new = np.array([max(choquet(row, k, p) for k in own) for row, own in pairs])
     old = risk[:, node]

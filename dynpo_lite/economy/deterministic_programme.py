@@ -94,8 +94,7 @@ class _Programme:
         self.markets, self.n = markets, len(markets[0].readers)
         # in units of the spread, unless it is so small that limits would be huge;
         # every retention counted from a first guess
-        spread = max(float(np.ptp(market.known)) for market in markets)
-        self.scale = max(spread, 1e3 * tol)
+        self.scale = max(1e3 * tol, *(float(np.ptp(m.known)) for m in markets))
         self.guesses: list[Array] = []
         self.widths: dict[_Group, int] = {}
         for s, market in enumerate(markets):
@@ -107,16 +106,12 @@ class _Programme:
     def _guess(self, market: Market) -> Array:
         """Return constants that sum to the lowest total, as limits would have them."""
         low = market.known.min() + (self.guesses[-1].sum() if self.guesses else 0.0)
-        guess = np.zeros(self.n)
-        if market.limits is not None:
-            guess = market.limits.min(axis=1)
+        guess = np.zeros(self.n) if market.limits is None else market.limits.min(axis=1)
         return guess + (low - guess.sum()) / self.n
 
     def solve(self, slack: float = 0.0) -> list[Array]:
         """Return the retentions, with limits raised by ``slack``."""
-        upper: dict[_Group, Any] = {
-            g: np.full(n, np.inf) for g, n in self.widths.items()
-        }
+        upper = {group: np.full(n, np.inf) for group, n in self.widths.items()}
         cost: dict[_Group, Any] = {g: np.zeros(n) for g, n in self.widths.items()}
         for s, market in enumerate(self.markets):
             for i, rows in enumerate(market.rows):
@@ -129,11 +124,11 @@ class _Programme:
         found = solve_lp(np.concatenate(list(cost.values())), *constraints, bounds)
         parts = np.split(found.x, np.cumsum(list(self.widths.values())))
         own = dict(zip(self.widths, parts))
-        return [
-            guess[:, None]
-            + self.scale * np.array([own["retention", s, i] for i in range(self.n)])
-            for s, guess in enumerate(self.guesses)
-        ]
+        result = []
+        for s, guess in enumerate(self.guesses):
+            rows = np.array([own["retention", s, i] for i in range(self.n)])
+            result.append(guess[:, None] + self.scale * rows)
+        return result
 
     def sacrifice(self) -> Sacrifice:
         """Solve for the least common slack of all limits; see Sacrifice."""
@@ -144,10 +139,8 @@ class _Programme:
         caps, equal = self._constraints()
         rooms = [(g, self._room(*g[1:])) for g in self.widths if g[0] == "risk"]
         for group, room in rooms:
-            n_rows = len(room)
-            caps.append(
-                ({group: eye_array(n_rows), slack: -np.ones((n_rows, 1))}, room)
-            )
+            n = len(room)
+            caps.append(({group: eye_array(n), slack: -np.ones((n, 1))}, room))
         bounds = [(None, None)] * (sum(widths.values()) - 1) + [(0, None)]
         cost = np.append(np.zeros(len(bounds) - 1), 1.0)
         constraints = *assembled(caps, widths), *assembled(equal, widths)

@@ -5,22 +5,13 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from dynpo_lite.base import validate
 from dynpo_lite.base.reading import LAWS
-from dynpo_lite.base.types import Array, Integers, Kept
-from dynpo_lite.risk.distortions import Distortion, Expectation
-from dynpo_lite.scenarios.nested_risk import (
-    NodeMeasures,
-    Scenarios,
-    check_scenarios,
-    marginal_risk_to_go,
-    node_measures,
-    payments,
-    risk_to_go,
-    varies,
-)
+from dynpo_lite.base.types import Array, ArrayLike, Integers, Kept
+from dynpo_lite.risk.distortions import Expectation
+from dynpo_lite.scenarios import nested_risk as nested
+from dynpo_lite.scenarios.nested_risk import NodeMeasures, Parts
 from dynpo_lite.scenarios.tree import ScenarioTree
 
 SMALLEST = 1e-300  # size of losses that can still be divided by
@@ -74,9 +65,10 @@ class Economy:
     endowments: Kept
     agents: Kept
     _measures: tuple[NodeMeasures, ...] = field(init=False, repr=False)
+    _without_trade: dict[str, Array] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        check_scenarios("scenarios", self.scenarios)
+        nested.check_scenarios("scenarios", self.scenarios)
         try:
             agents = tuple(self.agents)
         except TypeError:
@@ -86,15 +78,14 @@ class Economy:
             ) from None
         if not agents:
             raise ValueError(f"agents = {self.agents!r} holds none: give at least one")
-        endowments = payments(
-            self.scenarios, "endowments", self.endowments, len(agents)
-        )
+        validate.keep(self, agents=agents, _without_trade={})
+        endowments = self.allocation("endowments", self.endowments)
         _check_size(self.scenarios, endowments)
         measures = tuple(
-            node_measures(self.scenarios, measure, f"agents[{i}]")
+            nested.node_measures(self.scenarios, measure, f"agents[{i}]")
             for i, measure in enumerate(agents)
         )
-        validate.keep(self, endowments=endowments, agents=agents, _measures=measures)
+        validate.keep(self, endowments=endowments, _measures=measures)
 
     @property
     def tree(self) -> ScenarioTree:
@@ -136,7 +127,7 @@ class Economy:
         tree, node, arc = self.scenarios.to_tree(max_nodes)
         inner = node[: tree.first[tree.horizon]].tolist()
         agents = [
-            [agent[v] for v in inner] if varies(agent) else agent
+            [agent[v] for v in inner] if nested.varies(agent) else agent
             for agent in self.agents
         ]
         return Economy(tree, self.scenarios.entries(self.endowments)[:, arc], agents)
@@ -156,11 +147,13 @@ class Economy:
         """The size of the losses: the largest endowment in absolute value, or 1."""
         return float(np.abs(self.endowments).max()) or 1.0
 
-    def measures_at(
-        self, agent: int, nodes: Integers
-    ) -> list[tuple[tuple[Distortion, ...], Any]]:
+    def measures_at(self, agent: int, nodes: Integers) -> list[tuple[Parts, Any]]:
         """Return which of ``nodes`` use which distortions, for one agent."""
         return self._measures[agent](nodes)
+
+    def parts_at(self, node: int) -> list[Parts]:
+        """Return the distortions that every agent uses at one node."""
+        return [at(np.array([node]))[0][0] for at in self._measures]
 
     def risk_to_go(self, allocation: ArrayLike, law: str = "conditional") -> Array:
         """Return every agent's risk-to-go of an allocation.
@@ -176,9 +169,9 @@ class Economy:
         """
         validate.choice("law", law, LAWS)
         allocation = self.allocation("allocation", allocation)
-        nested = risk_to_go if law == "conditional" else marginal_risk_to_go
+        found = nested.marginal_risk_to_go if law == "marginal" else nested.risk_to_go
         pairs = zip(allocation, self.agents, strict=True)
-        return np.array([nested(self.scenarios, row, agent) for row, agent in pairs])
+        return np.array([found(self.scenarios, row, agent) for row, agent in pairs])
 
     def risk_without_trade(self, law: str = "conditional") -> Array:
         """Return every agent's risk-to-go of its endowment, (n_agents, n_nodes)."""
@@ -192,20 +185,18 @@ class Economy:
 
         Shape (n_agents, n_nodes).
         """
-        means = [risk_to_go(self.scenarios, x, Expectation()) for x in self.endowments]
+        means = [
+            nested.risk_to_go(self.scenarios, x, Expectation()) for x in self.endowments
+        ]
         spare = self.risk_without_trade(law) - np.array(means)
         return np.where(spare > 1e-12 * self.scale, spare, 0.0)
 
-    @cached_property
-    def _without_trade(self) -> dict[str, Array]:
-        return {}
-
     def allocation(self, name: str, value: ArrayLike) -> Array:
         """Return ``value`` as an allocation array, the root's entries 0."""
-        return payments(self.scenarios, name, value, self.n_agents)
+        return nested.payments(self.scenarios, name, value, self.n_agents)
 
 
-def _check_size(scenarios: Scenarios, endowments: Array) -> None:
+def _check_size(scenarios: nested.Scenarios, endowments: Array) -> None:
     """Refuse losses whose sums leave the range of double precision."""
     size = np.abs(endowments)
     by_node = endowments.shape[-1] == scenarios.n_nodes != scenarios.n_entries

@@ -15,7 +15,7 @@ later one are equal; then shares of a time sum to at most M, risks too, and paym
 their differences, stay within 6 M.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from math import prod
 from typing import Any
 
@@ -25,7 +25,7 @@ from dynpo_lite.base import validate
 from dynpo_lite.base.lp import INTERIOR, SIMPLEX, SolverError, solve_lp
 from dynpo_lite.base.types import Array, Integers
 from dynpo_lite.economy.economy import Economy
-from dynpo_lite.economy.report import Trade
+from dynpo_lite.economy.report import Savings, Trade
 from dynpo_lite.risk.distortions import Distortion
 
 _Row = tuple[list[tuple[int, float]], float]  # terms (variable, factor), limit
@@ -33,9 +33,7 @@ RAISED = (0.0, 1e-9, 1e-7)  # limits, in units of the losses
 SMALLEST = 1e-7  # half weight: smaller factors are nothing to the solver
 
 
-def marginal_savings(
-    economy: Economy, allocation: Array, risk: Array
-) -> tuple[Array, float, Callable[[int], Trade]]:
+def marginal_savings(economy: Economy, allocation: Array, risk: Array) -> Savings:
     """Return the possible savings at all nodes, at time 0, and the trade at a node.
 
     Parameters
@@ -141,9 +139,7 @@ class _Programme:
         for column, value in zip(carried.T, total, strict=True):
             self.equal([(v, 1.0) for v in column], value)
 
-    def risk(
-        self, carried: Integers, parts: Sequence[Distortion], weights: Array
-    ) -> int:
+    def risk(self, carried: Integers, parts: Sequence[Distortion], p: Array) -> int:
         """Return a variable at least the risk of ``carried`` (Rockafellar-Uryasev)."""
         value = int(self.free())
         for k in parts:
@@ -151,12 +147,12 @@ class _Programme:
             for tail, mass in _shortfalls(k):
                 q = int(self.free())
                 terms.append((q, mass))
-                for v, p in zip(carried, weights, strict=True):
+                for v, chance in zip(carried, p, strict=True):
                     excess = [(v, 1.0), (q, -1.0)]
                     if tail > 0:  # without: the maximum, which nothing may exceed
                         # half of the weight on each side: as a whole the solver
                         # would drop a tiny one
-                        e, half = self.positive(), np.sqrt(mass * p / tail)
+                        e, half = self.positive(), np.sqrt(mass * chance / tail)
                         excess.append((e, -1.0 / max(half, SMALLEST)))
                         terms.append((e, half))
                     self.at_most(excess, 0.0)

@@ -1,10 +1,9 @@
 """The view from time 0: myopic optima, and cash that only time can tell."""
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from dynpo_lite.base import validate
-from dynpo_lite.base.types import Array
+from dynpo_lite.base.types import Array, ArrayLike
 from dynpo_lite.economy.economy import Economy
 from dynpo_lite.economy.solve import solve
 from dynpo_lite.scenarios.tree import ScenarioTree

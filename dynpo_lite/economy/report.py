@@ -1,5 +1,6 @@
 """What the check of an allocation tells: verdicts, gaps, and a trade that is better."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from dynpo_lite.base.records import ByValue
@@ -20,6 +21,10 @@ class Trade(ByValue):
     children: tuple[int, ...]
     payments: Array
     gains: Array
+
+
+# at every node, at time 0, and the trade that saves at a node
+Savings = tuple[Array, float, Callable[[int], Trade]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,13 +75,9 @@ class Report(ByValue):
             "myopically Pareto optimal": self.myopic_pareto_optimal,
         }
         lines = [f"{what:30}{'yes' if so else 'no'}" for what, so in verdicts.items()]
-        if self.irrational_node is not None:
+        if (node := self.irrational_node) is not None:
             names = ", ".join(map(str, self.irrational_agents))
-            lines.append(
-                f"at node {self.irrational_node} worse off than without trade: {names}"
-            )
-        if self.worst_node is not None:
-            lines.append(
-                f"a trade at node {self.worst_node} saves {self.gap:.6g} in total"
-            )
+            lines.append(f"at node {node} worse off than without trade: {names}")
+        if (node := self.worst_node) is not None:
+            lines.append(f"a trade at node {node} saves {self.gap:.6g} in total")
         return "\n".join(lines)

@@ -6,10 +6,9 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from dynpo_lite.base.records import ReadOnly
-from dynpo_lite.base.types import Array
+from dynpo_lite.base.types import Array, ArrayLike
 from dynpo_lite.base.validate import frozen
 from dynpo_lite.economy.bills import (
     Bills,
@@ -21,6 +20,9 @@ from dynpo_lite.economy.bills import (
 )
 from dynpo_lite.economy.economy import Economy
 from dynpo_lite.sharing.layers import Layer
+
+# a surplus below this is rounding: by nodes it is never negative
+NOISE = {"state-dependent": 1e-12, "deterministic": 0.0}
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -108,13 +110,9 @@ class Solution:
 
         Negative where a deterministic contract, good on average, is worse there.
         """
+        noise = NOISE[self.retention] * self.economy.scale
         surplus = self.risk_without_trade.sum(axis=0) - self.total_risk_to_go
-        return frozen(np.where(np.abs(surplus) <= self._noise, 0.0, surplus))
-
-    @property
-    def _noise(self) -> float:
-        """A surplus below this is rounding."""
-        return 0.0
+        return frozen(np.where(np.abs(surplus) <= noise, 0.0, surplus))
 
     @property
     def risk_without_trade(self) -> Array:

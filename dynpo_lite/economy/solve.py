@@ -1,11 +1,10 @@
 """The front door: an economy in, a dynamic Pareto optimum out."""
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from dynpo_lite.base import validate
 from dynpo_lite.base.reading import reading
-from dynpo_lite.base.types import Array
+from dynpo_lite.base.types import Array, ArrayLike
 from dynpo_lite.economy.deterministic import DeterministicSolution
 from dynpo_lite.economy.economy import Economy
 from dynpo_lite.economy.solution import Solution

@@ -20,13 +20,13 @@ import numpy as np
 
 from dynpo_lite.base.records import ReadOnly
 from dynpo_lite.base.types import Array
-from dynpo_lite.base.validate import frozen
+from dynpo_lite.base.validate import frozen, keep
 from dynpo_lite.economy.economy import Economy
 from dynpo_lite.economy.solution import Solution
 from dynpo_lite.economy.suprema import saddle_shares
 from dynpo_lite.risk.crossings import equal_shares
 from dynpo_lite.scenarios.branches import Branches, to_come
-from dynpo_lite.scenarios.nested_risk import descending
+from dynpo_lite.scenarios.nested_risk import Parts, descending
 from dynpo_lite.sharing.layers import Layer, stack
 
 _Value: TypeAlias = "Callable[[SharingProblem], Array]"
@@ -37,37 +37,21 @@ class StateDependentSolution(Solution):
     """Contracts and premia of every node; ``total_risk_to_go`` is computed at once."""
 
     def __post_init__(self) -> None:
-        _ = self.total_risk_to_go
-
-    @cached_property
-    def _families(self) -> "tuple[SharingProblem, ...]":
-        """The sharing problems of all groups of nodes, from the last time on."""
-        scenarios, families = self.economy.scenarios, []
+        scenarios, problems = self.economy.scenarios, []  # from the last time on
         total = np.zeros(scenarios.n_nodes)
         for stage in scenarios.branches[::-1]:
             for ways in stage:
                 z = to_come(ways, self.economy.aggregate, total)
-                family = SharingProblem(self.economy, ways, z, self.ties)
-                total[ways.node] = family.value
-                families.append(family)
-        return tuple(families)
+                problem = SharingProblem(self.economy, ways, z, self.ties)
+                total[ways.node] = problem.value
+                problems.append(problem)
+        keep(self, _contracts=tuple(problems), total_risk_to_go=total)
 
-    def _filled(
-        self, result: Array, value: Callable[["SharingProblem"], Array]
-    ) -> Array:
-        """Return the array, filled at all parents."""
-        for family in self._families:
-            result[..., family.ways.node] = value(family)
+    def _filled(self, result: Array, value: _Value) -> Array:
+        """Return the array, filled at all nodes before the last time."""
+        for problem in self._contracts:
+            result[..., problem.ways.node] = value(problem)
         return frozen(result)
-
-    @cached_property
-    def total_risk_to_go(self) -> Array:
-        return self._filled(np.zeros(self.economy.scenarios.n_nodes), lambda f: f.value)
-
-    @property
-    def _noise(self) -> float:
-        # never negative but for rounding
-        return 1e-12 * self.economy.scale
 
     @cached_property
     def risk_to_go(self) -> Array:
@@ -86,30 +70,27 @@ class StateDependentSolution(Solution):
     @cached_property
     def allocation(self) -> Array:
         paid = np.zeros((self.economy.n_agents, self.economy.scenarios.n_entries))
-        for family in self._families:
-            ways = family.ways
-            carried = family.kept + self.premium[:, ways.node, None]
+        for problem in self._contracts:
+            ways = problem.ways
+            carried = problem.kept + self.premium[:, ways.node, None]
             paid[:, ways.entry] = carried - self.risk_to_go[:, ways.target]
         return frozen(paid)
 
     @cached_property
     def layers(self) -> Mapping[int, tuple[Layer, ...]]:
-        where = {
-            node: (family, row)
-            for family in self._families
-            for row, node in enumerate(family.ways.node.tolist())
-        }
+        where = {}
+        for problem in self._contracts:
+            for row, node in enumerate(problem.ways.node.tolist()):
+                where[node] = problem, row
         return _NodeLayers({node: where[node] for node in sorted(where)})
 
     @cached_property
     def saddle_weights(self) -> Mapping[int, tuple[Array, ...]]:
-        return ReadOnly(
-            {
-                int(family.ways.node[row]): tuple(map(frozen, weights))
-                for family in self._families
-                for row, (_, weights) in family.saddles.items()
-            }
-        )
+        found = {}
+        for problem in self._contracts:
+            for row, (_, weights) in problem.saddles.items():
+                found[int(problem.ways.node[row])] = tuple(map(frozen, weights))
+        return ReadOnly(found)
 
 
 class SharingProblem:
@@ -123,17 +104,17 @@ class SharingProblem:
         self.width = self.z[:, :-1] - self.z[:, 1:]
         self.sure = self.z[:, -1]
         self.saddles: dict[int, list] = {}
-        tails = [self._distorted(i) for i in range(economy.n_agents)]
-        known = [tail for tail in tails if tail is not None]
-        self._tails = known if len(known) == len(tails) else self._solve_saddles()
+        agents = range(economy.n_agents)
+        measures = [economy.measures_at(i, ways.node) for i in agents]
+        if all(len(parts) == 1 for found in measures for parts, _ in found):
+            self._tails = [self._distorted(found) for found in measures]
+        else:
+            self._tails = self._solve_saddles()
         least = reduce(np.minimum, self._tails)
         self.value = (self.width * least).sum(axis=1) + self.sure
 
-    def _distorted(self, agent: int) -> Array | None:
-        """The agent's distorted tails, (m or 1, b - 1); None with a supremum."""
-        measures = self.economy.measures_at(agent, self.ways.node)
-        if any(len(parts) > 1 for parts, _ in measures):
-            return None
+    def _distorted(self, measures: list[tuple[Parts, Any]]) -> Array:
+        """Return the distorted tails of one distortion a node, (m or 1, b - 1)."""
         level = self.level[:, :-1]
         if len(measures) == 1:
             return measures[0][0][0].values(level)
@@ -144,17 +125,12 @@ class SharingProblem:
 
     def _solve_saddles(self) -> list[Array]:
         """Return the tails under the worst mixtures, found node by node."""
-        m, n = len(self.ways.node), self.economy.n_agents
         level = np.broadcast_to(self.level[:, :-1], self.shape)
         width = np.broadcast_to(self.width, self.shape)
-        parts: list[list] = [[None] * m for _ in range(n)]
-        for i in range(n):
-            for found, rows in self.economy.measures_at(i, self.ways.node):
-                for row in np.arange(m)[rows]:
-                    parts[i][row] = found
-        tails = np.empty((n, *self.shape))
-        for row in range(m):
-            k = [np.array([d.values(level[row]) for d in own[row]]) for own in parts]
+        tails = np.empty((self.economy.n_agents, *self.shape))
+        for row, node in enumerate(self.ways.node.tolist()):
+            agents = self.economy.parts_at(node)
+            k = [np.array([d.values(level[row]) for d in parts]) for parts in agents]
             if max(map(len, k)) == 1:
                 tails[:, row] = np.concatenate(k)
             else:
@@ -197,7 +173,7 @@ class SharingProblem:
         )
 
 
-class _NodeLayers(ReadOnly[int, Any]):
+class _NodeLayers(ReadOnly):
     """Node -> layers, made when asked for."""
 
     def __getitem__(self, node: int) -> tuple[Layer, ...]:

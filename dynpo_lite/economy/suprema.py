@@ -16,9 +16,7 @@ from dynpo_lite.base.types import Array
 from dynpo_lite.risk.crossings import equal_shares
 
 
-def saddle_shares(
-    tails: list[Array], widths: Array
-) -> tuple[Array, Array, list[Array]]:
+def saddle_shares(tails: list[Array], widths: Array) -> tuple[Array, Array, list]:
     """Solve the max-min problem of one node.
 
     Parameters

@@ -14,13 +14,13 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property, partial
+from operator import mul
 from typing import TypeAlias
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from dynpo_lite.base import validate
-from dynpo_lite.base.types import Array, Kept
+from dynpo_lite.base.types import Array, ArrayLike, Kept
 
 _concave = partial(validate.number, cure="the function is concave only there")
 
@@ -91,12 +91,10 @@ class Distortion:
     def __call__(self, s: ArrayLike) -> Array:
         """Return ``k(s)``; ``s`` any shape, probabilities in [0, 1]."""
         s = np.asarray(s, dtype=float)
-        if s.size and not (s.min() >= 0 and s.max() <= 1):
-            bad = s.ravel()[np.argmin((s.ravel() >= 0) & (s.ravel() <= 1))]
-            raise ValueError(
-                f"s = {bad} is no survival probability: give values in [0, 1]"
-            )
-        return self.values(s)
+        if not s.size or (s.min() >= 0 and s.max() <= 1):
+            return self.values(s)
+        bad = s[~((s >= 0) & (s <= 1))][0]
+        raise ValueError(f"s = {bad} is no survival probability: give values in [0, 1]")
 
     def values(self, s: Array) -> Array:
         """Return ``k(s)``; ``s`` any shape, in [0, 1], which is not checked again."""
@@ -251,9 +249,8 @@ class ProportionalHazard(Distortion):
     exponent: float
 
     def __post_init__(self) -> None:
-        validate.keep(
-            self, exponent=_concave("exponent", self.exponent, 0, 1, closed="right")
-        )
+        value = _concave("exponent", self.exponent, 0, 1, closed="right")
+        validate.keep(self, exponent=value)
 
     def values(self, s: Array) -> Array:
         """Return ``s ** exponent``."""
@@ -342,8 +339,7 @@ class Wang(Distortion):
     def _shifted(s: ArrayLike, shift: float) -> Array:
         from scipy.special import ndtr, ndtri  # a third of the package's import time
 
-        values: Array = ndtr(ndtri(s) + shift)
-        return values
+        return ndtr(ndtri(s) + shift)
 
 
 @dataclass(frozen=True, eq=False)
@@ -479,19 +475,18 @@ class Mixture(Combination):
     @property
     def jump(self) -> float:
         """The weighted mean of the jumps."""
-        return float(sum(w * d.jump for w, d in self._parts))
+        return float(self._mean(d.jump for d in self.distortions))
 
-    @property
-    def _parts(self) -> list[tuple[float, Distortion]]:
-        return list(zip(self.weights, self.distortions))
+    def _mean(self, values: Iterable) -> Array:
+        return np.asarray(sum(map(mul, self.weights, values)))
 
     def values(self, s: Array) -> Array:
         """Return the weighted mean of the values."""
-        return np.asarray(sum(w * d.values(s) for w, d in self._parts))
+        return self._mean(d.values(s) for d in self.distortions)
 
     def complement(self, u: ArrayLike) -> Array:
         """Return the weighted mean of the complements."""
-        return np.asarray(sum(w * d.complement(u) for w, d in self._parts))
+        return self._mean(d.complement(u) for d in self.distortions)
 
 
 @dataclass(frozen=True, eq=False)
@@ -545,8 +540,8 @@ class UserDistortion(Distortion):
         return np.array(self.function(s.flatten()), dtype=float).reshape(s.shape)
 
 
-def as_distortion(measure: DistortionLike, name: str = "measure") -> Distortion:
-    """Return ``measure`` as a Distortion; a user's callable is checked once.
+def as_distortion(given: DistortionLike, name: str = "measure") -> Distortion:
+    """Return ``given`` as a Distortion; a user's callable is checked once.
 
     Raises
     ------
@@ -564,13 +559,12 @@ def as_distortion(measure: DistortionLike, name: str = "measure") -> Distortion:
     ...
     TypeError: measure = 0.9 is no distortion: give ExpectedShortfall(0.9) or the like
     """
-    if isinstance(measure, Distortion):
-        return measure
-    if callable(measure) and not isinstance(measure, type):
-        return UserDistortion(measure, name)
+    if isinstance(given, Distortion):
+        return given
+    if callable(given) and not isinstance(given, type):
+        return UserDistortion(given, name)
     raise TypeError(
-        f"{name} = {measure!r} is no distortion: give ExpectedShortfall(0.9) "
-        "or the like"
+        f"{name} = {given!r} is no distortion: give ExpectedShortfall(0.9) or the like"
     )
 
 

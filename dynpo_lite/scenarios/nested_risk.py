@@ -11,10 +11,9 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from dynpo_lite.base import validate
-from dynpo_lite.base.types import Array, Integers
+from dynpo_lite.base.types import Array, ArrayLike, Integers
 from dynpo_lite.risk.distortions import Distortion
 from dynpo_lite.risk.measures import choquet, parts_of
 from dynpo_lite.scenarios.branches import Branches, to_come
@@ -103,6 +102,9 @@ def marginal_risk_to_go(tree: ScenarioTree, losses: ArrayLike, measure: Any) -> 
     return result
 
 
+Parts: TypeAlias = tuple[Distortion, ...]  # whose largest integral is the risk
+
+
 @dataclass(frozen=True, eq=False)
 class NodeMeasures:
     """Which distortions the nodes use: called with nodes, it returns groups of them.
@@ -111,10 +113,10 @@ class NodeMeasures:
     which of them each non-terminal node uses, None that all use the first.
     """
 
-    parts: tuple[tuple[Distortion, ...], ...]
+    parts: tuple[Parts, ...]
     numbers: Integers | None = None
 
-    def __call__(self, nodes: Integers) -> list[tuple[tuple[Distortion, ...], Any]]:
+    def __call__(self, nodes: Integers) -> list[tuple[Parts, Any]]:
         """Return pairs of distortions and the positions of the nodes that use them."""
         if self.numbers is None:
             return [(self.parts[0], slice(None))]
@@ -161,7 +163,7 @@ def node_measures(tree: Scenarios, measure: Any, name: str = "measure") -> NodeM
             f"{name} has an entry for node {beyond[0]}: the {tree.kind} has "
             f"{tree.n_nodes} nodes, numbered from 0"
         )
-    parts: list[tuple[Distortion, ...]] = []
+    parts: list[Parts] = []
     kinds: dict[Any, int] = {}
     numbers = np.empty(inner, dtype=np.int64)
     kept = [measure[v] for v in range(inner)]  # made when asked for: outlive their ids

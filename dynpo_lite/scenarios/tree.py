@@ -154,30 +154,20 @@ def _stages(parent: Integers) -> Integers:
             "with parent -1, and needs children"
         )
     place = np.arange(n)
-    for wrong, cure in (
-        (
-            (parent < 0) & (place > 0),
-            "a tree has one root, node 0; give every other node its parent",
-        ),
-        (
-            parent >= place,
-            "a parent comes before its children (no cycles); order nodes by stage",
-        ),
-    ):
+    roots = "a tree has one root, node 0; give every other node its parent"
+    late = "a parent comes before its children (no cycles); order nodes by stage"
+    for wrong, cure in (((parent < 0) & (place > 0), roots), (parent >= place, late)):
         if (v := validate.first(wrong)) is not None:
             raise ValueError(f"parent[{v}] = {parent[v]}: {cure}")
     # nodes of the next stage are those before the first whose parent is itself new
-    latest = np.maximum.accumulate(parent)
-    stage = np.zeros(n, dtype=np.int64)
-    first, low, t = 0, 1, 0
-    while low < n:
-        high = int(np.searchsorted(latest, low))
-        if (early := validate.first(parent[low:high] < first)) is not None:
-            v = low + early
-            raise ValueError(
-                f"parent[{v}] = {parent[v]} skips a stage or comes out of order: "
-                "list all nodes of one stage before those of the next"
-            )
-        stage[low:high] = t + 1
-        first, low, t = low, high, t + 1
+    latest, start = np.maximum.accumulate(parent), [0, 1]
+    while start[-1] < n:
+        start.append(int(np.searchsorted(latest, start[-1])))
+    stage = np.repeat(np.arange(len(start) - 1), np.diff(start))
+    if (early := validate.first(stage[parent[1:]] + 1 < stage[1:])) is not None:
+        v = early + 1
+        raise ValueError(
+            f"parent[{v}] = {parent[v]} skips a stage or comes out of order: "
+            "list all nodes of one stage before those of the next"
+        )
     return stage

@@ -7,10 +7,9 @@ averages over states, every member of the rest averages.
 """
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from dynpo_lite.base import validate
-from dynpo_lite.base.types import Array, Bools, Integers
+from dynpo_lite.base.types import Array, ArrayLike, Bools, Integers
 
 ROUNDING = 1e-14  # of sums of a few entries, relative
 
@@ -73,17 +72,15 @@ def comonotone_improvement(
     start = np.flatnonzero(np.append(True, s[1:] != s[:-1]))
     if len(start) < len(s):  # states with one total: one state, with the mean shares
         mass = np.add.reduceat(w, start)
-        s, x = s[start], np.add.reduceat(x * w, start, axis=1) / mass
-        w = mass
+        s, x, w = s[start], np.add.reduceat(x * w, start, axis=1) / mass, mass
     improved = _improve(s, x, w)
     sizes = np.diff(np.append(start, len(order)))
     result = np.empty_like(shares)
     result[:, order] = np.repeat(improved, sizes, axis=1)
     off = np.flatnonzero(weights == 0)
-    if len(off):
-        within = np.clip(total[off], s[0], s[-1])
-        for row, shared in zip(result, improved):
-            row[off] = np.interp(within, s, shared) + (total[off] - within) / len(x)
+    within = np.clip(total[off], s[0], s[-1])
+    for row, shared in zip(result, improved):
+        row[off] = np.interp(within, s, shared) + (total[off] - within) / len(x)
     return result
 
 

@@ -10,11 +10,10 @@ risk vectors by
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
 
 from dynpo_lite.base import validate
 from dynpo_lite.base.lp import InfeasibleProgramme, solve_lp
-from dynpo_lite.base.types import Array, Kept
+from dynpo_lite.base.types import Array, ArrayLike, Bools, Kept
 
 SMALL = 200  # sizes up to which importing POT costs more than it saves
 TOL = 1e-9  # of the scale of the losses
@@ -82,15 +81,12 @@ def max_correlation_risk(
             f"baseline has dimension {baseline.shape[1]} and x dimension {x.shape[1]}: "
             "give both the same number of columns"
         )
-    if weights is not None:
-        weights = validate.probabilities("weights", weights, len(x))
-    if baseline_weights is not None:
-        baseline_weights = validate.probabilities(
-            "baseline_weights", baseline_weights, len(baseline)
-        )
+    p = None if weights is None else validate.probabilities("weights", weights, len(x))
+    given, n = baseline_weights, len(baseline)
+    q = None if given is None else validate.probabilities("baseline_weights", given, n)
     if x.shape[1] == 1:
-        return _by_sorting(x[:, 0], baseline[:, 0], weights, baseline_weights)
-    return _by_transport(x, baseline, weights, baseline_weights)
+        return _by_sorting(x[:, 0], baseline[:, 0], p, q)
+    return _by_transport(x, baseline, p, q)
 
 
 def pairing(z: Array, x: Array, p: Array) -> Array:
@@ -153,11 +149,9 @@ def _by_linear_programme(gain: Array, p: Array, q: Array) -> float:
     from scipy.sparse import eye_array, kron, vstack
 
     n, m = gain.shape
-    first, second = (
-        kron(eye_array(n), np.ones((1, m))),
-        kron(np.ones((1, n)), eye_array(m)),
-    )
-    marginals, scale = vstack([first, second]).tocsc(), np.abs(gain).max() or 1.0
+    rows = kron(eye_array(n), np.ones((1, m)))
+    columns = kron(np.ones((1, n)), eye_array(m))
+    marginals, scale = vstack([rows, columns]).tocsc(), np.abs(gain).max() or 1.0
     found = solve_lp(-gain.ravel() / scale, a_eq=marginals, b_eq=np.hstack([p, q]))
     return -found.value * scale
 
@@ -225,16 +219,14 @@ class Polyhedral:
         z = self._vector("z", z)
         scale = np.abs(self.vertices).max() or 1.0
         flat = self.vertices.reshape(len(self.vertices), -1).T / scale
+        mixtures = np.vstack([flat, np.ones(flat.shape[1])])
+        mixed = np.append(z.ravel() / scale, 1.0)
         try:
-            return solve_lp(
-                self.offsets,
-                a_eq=np.vstack([flat, np.ones(flat.shape[1])]),
-                b_eq=np.append(z.ravel() / scale, 1.0),
-            ).value
+            return solve_lp(self.offsets, a_eq=mixtures, b_eq=mixed).value
         except InfeasibleProgramme:
             return np.inf
 
-    def active(self, x: ArrayLike, tol: float = TOL) -> NDArray[np.bool_]:
+    def active(self, x: ArrayLike, tol: float = TOL) -> Bools:
         """Return which pieces attain the maximum at ``x``: bool, shape (m,).
 
         Up to ``tol`` times the largest of the values compared and 1.

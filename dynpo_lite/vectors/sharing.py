@@ -11,11 +11,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
 
 from dynpo_lite.base import validate
 from dynpo_lite.base.lp import INTERIOR, SIMPLEX, SolverError, solve_lp
-from dynpo_lite.base.types import Array, Integers
+from dynpo_lite.base.types import Array, ArrayLike, Bools, Integers
 from dynpo_lite.vectors.functionals import TOL, Polyhedral, state_weights
 
 _Part = tuple[Array, Array]  # points of a law and nothing; or vertices and offsets
@@ -167,7 +166,7 @@ def _checked(agents: Any, shape: tuple[int, int], p: Array) -> list[Any]:
     return result
 
 
-def _exposure(exposure: ArrayLike | None, n: int, d: int) -> NDArray[np.bool_]:
+def _exposure(exposure: ArrayLike | None, n: int, d: int) -> Bools:
     if exposure is None:
         return np.ones((n, d), dtype=bool)
     given = np.asarray(exposure)
@@ -181,9 +180,7 @@ def _exposure(exposure: ArrayLike | None, n: int, d: int) -> NDArray[np.bool_]:
     return given
 
 
-def _common_means(
-    agents: list[Any], laws: Any, exposed: Any, shape: tuple[int, int]
-) -> Array:
+def _common_means(agents: list, laws: Any, exposed: Any, shape: tuple) -> Array:
     """Return the mean that the baselines have in each line, 0 where there is none.
 
     Baselines dominate a common law if and only if their means agree.
@@ -203,8 +200,8 @@ def _common_means(
             direction[first, :, j] = np.sign(means[worst] - means[0])
             direction[other] = -direction[first]
             reason = (
-                f"in line {j} agents[{first}] has mean {means[0]:.10g} and "
-                f"agents[{other}] mean {means[worst]:.10g}; shift the baselines to one mean"
+                f"in line {j} agents[{first}] has mean {means[0]:.10g} and agents"
+                f"[{other}] mean {means[worst]:.10g}; shift the baselines to one mean"
             )
             raise Unbounded(reason, direction, float(off[worst]))
         centre[j] = means[0]
@@ -232,8 +229,7 @@ def _by_layers(
     least = tails.min(axis=0)
     scenario = np.empty(len(x))
     scenario[order] = mean + np.diff(least, prepend=0.0) / p[order]
-    scale = max(np.abs(y).max() for y in laws)
-    cheapest = tails <= least + 1e-12 * scale
+    cheapest = tails <= least + 1e-12 * max(np.abs(y).max() for y in laws)
     gaps = -np.diff(x[order])
     parts = cheapest[:, :-1] / cheapest[:, :-1].sum(axis=0) * gaps
     shares = np.zeros((len(laws), len(x)))
@@ -310,18 +306,16 @@ def _solve(
     start[rest] = x
     cost = np.hstack([np.zeros(n), *costs])
     high = np.repeat([box, np.inf], [n, len(cost) - n])
-    caps = (
-        hstack([rows @ trades, -free], format="csc"),
-        np.hstack(limits) - rows @ start,
-    )
+    caps = hstack([rows @ trades, -free], format="csc")
+    limits = np.hstack(limits) - rows @ start
     bounds, methods = np.column_stack([-high, high]), (INTERIOR, SIMPLEX)
-    found = solve_lp(cost, *caps, bounds=bounds, methods=methods)
+    found = solve_lp(cost, caps, limits, bounds=bounds, methods=methods)
     shares = (start + trades @ found.x[:n]).reshape(len(parts), *x.shape)
     scenario = (rows.T @ found.upper_prices)[rest] / p[:, None]
     return found.value, shares, scenario
 
 
-def _trades(exposed: NDArray[np.bool_], n_states: int) -> tuple[Any, Integers]:
+def _trades(exposed: Bools, n_states: int) -> tuple[Any, Integers]:
     """Return what a unit more for an agent changes, and the places of the last ones.
 
     In each line the last agent who may carry it gives what another one takes: a sparse
