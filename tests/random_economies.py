@@ -5,11 +5,31 @@ from pathlib import Path
 import numpy as np
 
 import dynpo_lite as dp
-from dynpo_lite.companion.files.csv_tables import nodes_csv
+from dynpo_lite.companion.chapters import weather
+from dynpo_lite.companion.files.csv_tables import nodes_csv, numbered
 
 MEAN = "{kind = 'expectation'}"
 WANG = "{kind = 'wang', shift = 0.5}"
 FOUR = [-1, 0, 0, 1, 1, 2, 2], [1, 0.5, 0.5, 0.5, 0.5, 0.75, 0.25]
+
+# how the shipped data/weather was made
+SEED, N_PATHS, BINS = 2026, 4000, (5, 4, 4)
+USUAL = ("usual", "rough", "stormy")
+WORDS = {4: ("calm", *USUAL), 5: ("calm", "mild", *USUAL)}
+
+
+def weather_csv():
+    """Return the text of the shipped ``nodes.csv``."""
+    tree, endowments, _ = dp.tree_from_paths(weather.simulate(N_PATHS, SEED), BINS)
+    # rounded to 10,000 EUR: the last digits of a machine do not show
+    names = ["today", *map(in_words, numbered(tree)[1:])]
+    return nodes_csv(weather.NAMES, names, tree, endowments.round(2))
+
+
+def in_words(numbers):
+    """Name a node by the years that lead to it: ``stormy-calm-usual`` for 5.1.2."""
+    years = zip(BINS, numbers.split("."))
+    return "-".join(WORDS[bins][int(number) - 1] for bins, number in years)
 
 
 def shortfall(level):

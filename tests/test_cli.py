@@ -11,7 +11,6 @@ import sys
 
 import pytest
 
-from dynpo_lite.companion import cli
 from dynpo_lite.companion.cli import main
 from dynpo_lite.companion.rerun import parameters
 from dynpo_lite.companion.rerun import run as rerun
@@ -251,7 +250,7 @@ def test_a_run_says_what_it_wrote(capsys, folder, monkeypatch):
         plans.append(plan)
         return {"results": {"a": 1, "b": 2}}
 
-    monkeypatch.setattr(cli, "execute", pretend)
+    monkeypatch.setattr(rerun, "execute", pretend)
     arguments = [
         "run",
         "6",
@@ -283,7 +282,7 @@ def test_other_ends_of_a_run(capsys, folder, monkeypatch, error, code, line):
     def end(plan):
         raise error
 
-    monkeypatch.setattr(cli, "execute", end)
+    monkeypatch.setattr(rerun, "execute", end)
     assert main(["run", "06"]) == code
     out, err = capsys.readouterr()
     assert out == ""
@@ -295,7 +294,7 @@ def test_a_defect_of_ours_is_not_blamed_on_the_user(folder, monkeypatch):
     def break_down(plan):
         raise ValueError("a bug")
 
-    monkeypatch.setattr(cli, "execute", break_down)
+    monkeypatch.setattr(rerun, "execute", break_down)
     with pytest.raises(RuntimeError, match="a defect of dynpo"):
         main(["run", "06"])
 

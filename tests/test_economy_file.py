@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import random_economies
 from scipy import stats
 
 import dynpo_lite as dp
@@ -568,7 +569,7 @@ def test_whatever_stands_in_a_cell_is_read_or_refused_in_one_line(files):
 
 def test_the_weather_is_what_its_model_and_seed_give():
     shipped = example_path("weather").with_name("nodes.csv").read_text("utf-8")
-    assert shipped == weather.nodes_csv()
+    assert shipped == random_economies.weather_csv()
 
 
 def test_the_weather_is_what_its_model_says():

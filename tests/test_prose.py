@@ -18,11 +18,11 @@ import numpy as np
 import oracles
 import prose
 import pytest
+import random_economies
 import test_repository
 from scipy.stats import norm
 
 import dynpo_lite as dp
-from dynpo_lite.companion.chapters import weather
 from dynpo_lite.companion.chapters.small_economies import four_leaf_economy
 from dynpo_lite.companion.files import csv_tables
 from dynpo_lite.companion.files.economy_file import example_path
@@ -167,7 +167,7 @@ def facts(page):
         "book/findings.md": [*items, samples],
         "book/intro.md": [samples, attachment],
         "book/economy_file.md": [
-            *(len(data.splitlines()), weather.N_PATHS, 0.7, 10, 12),
+            *(len(data.splitlines()), random_economies.N_PATHS, 0.7, 10, 12),
             round(np.log10(csv_tables.LARGEST)),
             *(645.1, 649.6, 651.36, 105),  # held by test_economy_file.py
         ],

@@ -272,7 +272,7 @@ def test_printed_commands_are_accepted(tmp_path, monkeypatch):
     def stop(*arguments, **options):
         raise Planned
 
-    monkeypatch.setattr(cli, "execute", stop)
+    monkeypatch.setattr(cli.rerun, "execute", stop)
     monkeypatch.chdir(tmp_path)
     told, seen = io.StringIO(), set()
     for place, arguments in commands():
@@ -300,9 +300,9 @@ def test_the_refusal_on_the_page_is_the_real_one(tmp_path, monkeypatch, capsys):
     assert list(tmp_path.iterdir()) == []
 
     def fail(*arguments, **options):
-        raise cli.NotebookFailed("a cell raised")
+        raise cli.rerun.NotebookFailed("a cell raised")
 
-    monkeypatch.setattr(cli, "execute", fail)
+    monkeypatch.setattr(cli.rerun, "execute", fail)
     assert cli.main(["run", "06", "-o", "out"]) == 1
     assert cli.main(["params", "06"]) == 0
     said = " ".join(page.split()).partition("The exit status is ")[2]

@@ -13,45 +13,21 @@ import os
 import shlex
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NoReturn
 
 from dynpo_lite import Infeasible
 from dynpo_lite.base.lp import SolverError
-from dynpo_lite.companion.chapters.tables import Table
-from dynpo_lite.companion.files.economy_file import (
-    EXAMPLES,
-    EconomyFile,
-    example_path,
-    load_economy,
-)
+from dynpo_lite.companion import outputs
+from dynpo_lite.companion.chapters.tables import Table, aligned
+from dynpo_lite.companion.files import economy_file
 from dynpo_lite.companion.files.solution_files import SOLUTION_FILES, solution_files
-from dynpo_lite.companion.outputs import (
-    WriteFailed,
-    create_folder,
-    one_line,
-    refuse_folders,
-    remove_empty,
-    unwritable,
-    write_together,
-)
-from dynpo_lite.companion.rerun.parameters import (
-    Parameter,
-    find_notebook,
-    read_parameters,
-    unknown_parameter,
-)
-from dynpo_lite.companion.rerun.run import (
-    NotebookFailed,
-    execute,
-    list_notebooks,
-    plan_run,
-)
+from dynpo_lite.companion.rerun import parameters
+from dynpo_lite.companion.rerun import run as rerun
 from dynpo_lite.companion.rerun.stop import stoppable
-
-NOTEBOOK = "a name, a number such as 06, a file name or a path"
 
 
 class _Parser(argparse.ArgumentParser):
@@ -89,12 +65,13 @@ def main(argv: list[str] | None = None) -> int:
     try:
         with stoppable():
             arguments = _parser().parse_args(argv)
-            code = arguments.command(arguments)
+            commands = {"list": _list, "params": _params, "run": _run, "solve": _solve}
+            commands[arguments.command](arguments)
             print(end="", flush=True)
-            return code
+            return 0
     except ValueError as error:
         return _say(error, 2)
-    except (NotebookFailed, SolverError, WriteFailed) as error:
+    except (rerun.NotebookFailed, SolverError, outputs.WriteFailed) as error:
         return _say(error, 1)
     except KeyboardInterrupt as stop:
         return _say("interrupted: nothing was written", getattr(stop, "code", 130))
@@ -111,183 +88,128 @@ def _leave_stdout(code: int) -> int:
 
 
 def _say(message: object, code: int) -> int:
-    print(f"dynpo: {one_line(message)}", file=sys.stderr)
+    print(f"dynpo: {outputs.one_line(message)}", file=sys.stderr)
     return code
 
 
 def _parser() -> _Parser:
-    parser = _Parser(
-        prog="dynpo",
-        description="Run the chapters of the book again with other parameters, or "
-        "solve an economy of your own.",
-        allow_abbrev=False,
-    )
-    parser.add_argument(
-        "--version", action="version", version=f"dynpo-lite {version('dynpo-lite')}"
-    )
-    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-
-    listing = commands.add_parser("list", help="list the notebooks")
-    listing.set_defaults(command=_list)
-
+    about = "Run the chapters of the book again with other parameters, or solve an "
+    about += "economy of your own."
+    parser = _Parser(prog="dynpo", description=about, allow_abbrev=False)
+    number = f"dynpo-lite {version('dynpo-lite')}"
+    parser.add_argument("--version", action="version", version=number)
+    named = {"title": "commands", "dest": "command", "metavar": "COMMAND"}
+    commands = parser.add_subparsers(required=True, **named)
+    commands.add_parser("list", help="list the notebooks")
     params = commands.add_parser("params", help="show the parameters of a notebook")
-    params.add_argument("notebook", metavar="NOTEBOOK", help=NOTEBOOK)
-    params.set_defaults(command=_params)
-
     run = commands.add_parser("run", help="run a notebook with other parameters")
-    run.add_argument("notebook", metavar="NOTEBOOK", help=NOTEBOOK)
-    run.add_argument(
-        "-p",
-        dest="assignments",
-        metavar="NAME=VALUE",
-        action="append",
-        default=[],
-        help="change a parameter; once for each",
-    )
-    run.add_argument(
-        "-o",
-        dest="folder",
-        metavar="DIR",
-        help="where to write NOTEBOOK.ipynb, NOTEBOOK.html and results.json "
-        "(default: runs/NOTEBOOK)",
-    )
-    run.set_defaults(command=_run)
-    _add_solve(commands)
-    return parser
-
-
-def _add_solve(commands: Any) -> None:
     solving = commands.add_parser("solve", help="solve an economy given by files")
-    solving.add_argument(
-        "economy",
-        metavar="ECONOMY.toml",
-        nargs="?",
-        help="agents and preferences; it names the CSV of the scenarios beside it",
-    )
-    solving.add_argument(
-        "-o",
-        dest="folder",
-        metavar="DIR",
-        help="where to write the solution (default: runs/ECONOMY)",
-    )
-    solving.add_argument(
-        "--no-certificate",
-        action="store_true",
-        help="do not check the solution independently, which takes longest",
-    )
+    what = "a name, a number such as 06, a file name or a path"
+    for command in (params, run):
+        command.add_argument("notebook", metavar="NOTEBOOK", help=what)
+    what = "change a parameter; once for each"
+    run.add_argument("-p", metavar="NAME=VALUE", action="append", default=[], help=what)
+    what = "where to write NOTEBOOK.ipynb, NOTEBOOK.html and results.json"
+    what = f"{what} (default: runs/NOTEBOOK)"
+    run.add_argument("-o", metavar="DIR", help=what)
+    what = "agents and preferences; it names the CSV of the scenarios beside it"
+    solving.add_argument("economy", metavar="ECONOMY.toml", nargs="?", help=what)
+    what = "where to write the solution (default: runs/ECONOMY)"
+    solving.add_argument("-o", metavar="DIR", help=what)
+    what = "do not check the solution independently, which takes longest"
+    solving.add_argument("--no-certificate", action="store_true", help=what)
     for option, name, what in (
         ("--example", "weather", "three insurers over three years"),
         ("--example-two-period", "two_period", "the example of Section 6.2"),
     ):
-        solving.add_argument(
-            option,
-            dest=name,
-            metavar="DIR",
-            help=f"write a complete economy to DIR instead: {what}",
-        )
-    solving.set_defaults(command=_solve)
+        what = f"write a complete economy to DIR instead: {what}"
+        solving.add_argument(option, dest=name, metavar="DIR", help=what)
+    return parser
 
 
-def _list(arguments: argparse.Namespace) -> int:
-    rows = [("number", "title", "parameters")]
-    for chapter in list_notebooks():
-        rows.append((chapter.number, chapter.title, str(len(chapter.parameters))))
-    _print_table(rows)
-    return 0
+def _list(arguments: argparse.Namespace) -> None:
+    rows = [(c.number, c.title, str(len(c.parameters))) for c in rerun.list_notebooks()]
+    print(aligned([("number", "title", "parameters"), *rows], "  "))
 
 
-def _params(arguments: argparse.Namespace) -> int:
+def _params(arguments: argparse.Namespace) -> None:
     rows = [("name", "type", "default", "domain", "unit", "meaning")]
-    for p in read_parameters(arguments.notebook):
+    for p in parameters.read_parameters(arguments.notebook):
         kind = p.type.__name__
         rows.append((p.name, kind, repr(p.default), p.domain, p.unit, p.meaning))
-    _print_table(rows)
-    return 0
+    print(aligned(rows, "  "))
 
 
-def _run(arguments: argparse.Namespace) -> int:
-    path = find_notebook(arguments.notebook)
-    values = parse_assignments(arguments.assignments, read_parameters(path))
-    folder = Path(arguments.folder or Path("runs", path.stem))
-    plan = plan_run(path, values, folder)
-    start = time.perf_counter()
+@contextmanager
+def _all_or_nothing(created: Iterable[Path] = ()) -> Iterator[None]:
+    """Remove the folders after an error; of values, it is a defect of ours by now."""
     try:
-        results = execute(plan)["results"]
-    except ValueError as error:
-        raise RuntimeError("a defect of dynpo, not of the input") from error
-    seconds = time.perf_counter() - start
-    print(
-        f"{plan.name}: {len(results)} recorded values in {seconds:.1f} s; wrote "
-        f"{plan.name}.ipynb, {plan.name}.html and results.json to {folder}"
-    )
-    return 0
+        yield
+    except BaseException as error:
+        outputs.remove_empty(created)
+        if isinstance(error, ValueError) and not isinstance(error, Infeasible):
+            raise RuntimeError("a defect of dynpo, not of the input") from error
+        raise
 
 
-def _solve(arguments: argparse.Namespace) -> int:
-    examples = [name for name in EXAMPLES if getattr(arguments, name) is not None]
+def _run(arguments: argparse.Namespace) -> None:
+    path = parameters.find_notebook(arguments.notebook)
+    given = parse_assignments(arguments.p, parameters.read_parameters(path))
+    folder = Path(arguments.o or Path("runs", path.stem))
+    plan = rerun.plan_run(path, given, folder)
+    start = time.perf_counter()
+    with _all_or_nothing():
+        results = rerun.execute(plan)["results"]
+    files = f"{plan.name}.ipynb, {plan.name}.html and results.json to {folder}"
+    values = f"{len(results)} recorded values in {time.perf_counter() - start:.1f} s"
+    print(f"{plan.name}: {values}; wrote {files}")
+
+
+def _solve(arguments: argparse.Namespace) -> None:
+    examples = [n for n in economy_file.EXAMPLES if getattr(arguments, n) is not None]
     if len(examples) + (arguments.economy is not None) != 1:
-        raise ValueError(
-            "give either an economy, as in dynpo solve ECONOMY.toml -o DIR, or one "
-            "folder for an example, as in dynpo solve --example DIR"
-        )
+        either = "an economy, as in dynpo solve ECONOMY.toml -o DIR"
+        one = "one folder for an example, as in dynpo solve --example DIR"
+        raise ValueError(f"give either {either}, or {one}")
     if examples:
         return _write_example(examples[0], Path(getattr(arguments, examples[0])))
     path = Path(arguments.economy)
-    file = load_economy(path)
-    folder = Path(arguments.folder or Path("runs", path.stem))
-    _refuse_results(file, folder)
-    created = create_folder(folder)
-    try:
-        texts = solution_files(file, file.solve(), not arguments.no_certificate)
-        write_together(folder, texts)
-    except Infeasible as error:
-        remove_empty(created)
-        return _say(f"{path.name}: {_infeasible(file, error)}", 1)
-    except BaseException as error:
-        remove_empty(created)
-        if isinstance(error, ValueError):
-            raise RuntimeError("a defect of dynpo, not of the input") from error
-        raise
-    _print_solution(json.loads(texts["solution.json"]))
-    print(f"\nwrote {', '.join(texts)} to {folder}")
-    return 0
-
-
-def _refuse_results(file: EconomyFile, folder: Path) -> None:
-    """Refuse to overwrite what was read, or to replace a folder."""
-    refuse_folders(folder, SOLUTION_FILES)
+    file = economy_file.load_economy(path)
+    folder = Path(arguments.o or Path("runs", path.stem))
+    outputs.refuse_folders(folder, SOLUTION_FILES)
     for name in SOLUTION_FILES:
         target = folder / name
-        if any(os.path.exists(target) and target.samefile(s) for s in file.sources):
-            raise unwritable(folder, f"{name} there is a file of the economy")
+        if os.path.exists(target) and any(map(target.samefile, file.sources)):
+            raise outputs.unwritable(folder, f"{name} there is a file of the economy")
+    try:
+        with _all_or_nothing(outputs.create_folder(folder)):
+            texts = solution_files(file, file.solve(), not arguments.no_certificate)
+            outputs.write_together(folder, texts)
+    except Infeasible as error:
+        raise SolverError(f"{path.name}: {_infeasible(file, error)}") from None
+    _print_solution(json.loads(texts["solution.json"]))
+    print(f"\nwrote {', '.join(texts)} to {folder}")
 
 
-def _infeasible(file: EconomyFile, error: Infeasible) -> str:
+def _infeasible(file: economy_file.EconomyFile, error: Infeasible) -> str:
     """Return what is infeasible, nodes and agents named, in the words of the file."""
     names = ", ".join(file.names[i] for i in error.agents)
+    miss = f"the demands of {names} miss each other by {error.shortfall:.6g}"
     return (
         "no individually rational allocation with deterministic retention "
-        f"{'exists' if error.proved else 'was found'}: at "
-        f"node {file.node_names[error.node]!r} the demands of {names} miss each other "
-        f"by {error.shortfall:.6g} {file.currency}; write retention = "
+        f"{'exists' if error.proved else 'was found'}: at node "
+        f"{file.node_names[error.node]!r} {miss} {file.currency}; write retention = "
         "'state-dependent' or individually_rational = false"
     )
 
 
 def _print_solution(summary: dict[str, Any]) -> None:
     kinds = ("risk_without_trade", "risk_with_trade", "gain")
-    rows = [[agent["name"], *(agent[k] for k in kinds)] for agent in summary["agents"]]
-    sums = (sum(column) for column in list(zip(*rows, strict=True))[1:])
+    agents = summary["agents"]
+    total = {"name": "total"} | {k: sum(agent[k] for agent in agents) for k in kinds}
+    rows = [[a["name"], *(_shown(a[kind]) for kind in kinds)] for a in (*agents, total)]
     print(f"{summary['title']}\nRisk at time 0, in {summary['currency']}:\n")
-    print(
-        Table(
-            ["agent", "without trade", "with trade", "gain"],
-            [
-                [name, *(f"{x:,.2f}" if abs(x) < 1e12 else f"{x:.6g}" for x in numbers)]
-                for name, *numbers in (*rows, ("total", *sums))
-            ],
-        )
-    )
+    print(Table(["agent", "without trade", "with trade", "gain"], rows))
     print(f"\nlaw: {summary['law']}; retention: {summary['retention']}")
     print(f"certificate: {_verdict(summary)}")
 
@@ -304,35 +226,27 @@ def _verdict(summary: dict[str, Any]) -> str:
         names, node = ", ".join(found["irrational_agents"]), found["irrational_node"]
         faults.append(f"worse off than without trade at node {node!r}: {names}")
     if found["worst_node"] is not None:
-        faults.append(
-            f"a trade at node {found['worst_node']!r}, if contracts could depend on "
-            f"it, saves {found['gap']:.6g} {summary['currency']}"
-        )
+        trade = f"a trade at node {found['worst_node']!r}"
+        saves = f"saves {found['gap']:.6g} {summary['currency']}"
+        faults.append(f"{trade}, if contracts could depend on it, {saves}")
     return "; ".join(faults) or "the shares do not sum to the losses"
 
 
-def _write_example(name: str, folder: Path) -> int:
-    source = example_path(name).parent
+def _write_example(name: str, folder: Path) -> None:
+    source = economy_file.example_path(name).parent
     texts = {path.name: path.read_text("utf-8") for path in sorted(source.iterdir())}
     for file in texts:
         if os.path.lexists(folder / file):
             raise ValueError(f"{folder / file} exists already: choose another folder")
-    created = create_folder(folder)
-    try:
-        write_together(folder, texts)
-    except BaseException:
-        remove_empty(created)
-        raise
-    economy = folder / "economy.toml"
-    command = shlex.join(
-        ["dynpo", "solve", str(economy), "-o", str(folder / "solution")]
-    )
+    with _all_or_nothing(outputs.create_folder(folder)):
+        outputs.write_together(folder, texts)
+    to = str(folder / "economy.toml"), "-o", str(folder / "solution")
+    command = shlex.join(["dynpo", "solve", *to])
     print(f"wrote {', '.join(texts)} to {folder}; next: {command}")
-    return 0
 
 
 def parse_assignments(
-    assignments: Sequence[str], declared: Sequence[Parameter]
+    assignments: Sequence[str], declared: Sequence[parameters.Parameter]
 ) -> dict[str, Any]:
     """Read ``name=value`` texts with the types that a notebook declares.
 
@@ -367,28 +281,21 @@ def parse_assignments(
     for assignment in assignments:
         name, sign, text = assignment.partition("=")
         if not sign:
-            example = "".join(
-                f", such as -p {p.name}={p.default}" for p in declared[:1]
-            )
-            raise ValueError(
-                f"-p {assignment!r} is no assignment: write -p NAME=VALUE{example}"
-            )
+            such = "".join(f", such as -p {p.name}={p.default}" for p in declared[:1])
+            cure = f"write -p NAME=VALUE{such}"
+            raise ValueError(f"-p {assignment!r} is no assignment: {cure}")
         if name not in known:
-            raise ValueError(unknown_parameter(name, known))
+            raise ValueError(parameters.unknown_parameter(name, known))
+        value = known[name].parse(text)
         if name in values:
-            raise ValueError(
-                f"parameter {name} is given twice, as {values[name]!r} and "
-                f"{known[name].parse(text)!r}: give it once"
-            )
-        values[name] = known[name].parse(text)
+            both = f"as {values[name]!r} and {value!r}"
+            raise ValueError(f"parameter {name} is given twice, {both}: give it once")
+        values[name] = value
     return values
 
 
-def _print_table(rows: Sequence[Iterable[str]]) -> None:
-    widths = [max(len(entry) for entry in column) for column in zip(*rows, strict=True)]
-    for row in rows:
-        cells = (entry.ljust(width) for entry, width in zip(row, widths, strict=True))
-        print("  ".join(cells).rstrip())
+def _shown(x: float) -> str:
+    return f"{x:,.2f}" if abs(x) < 1e12 else f"{x:.6g}"
 
 
 if __name__ == "__main__":

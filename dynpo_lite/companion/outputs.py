@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+JSON: Any = {"allow_nan": False, "ensure_ascii": False, "indent": 2, "sort_keys": True}
 STAGING = ".dynpo-"  # then the number of the process that writes
 
 
@@ -29,8 +30,7 @@ def create_folder(folder: Path) -> tuple[Path, ...]:
     ValueError
         If it cannot be written.
     """
-    ancestors = (folder, *folder.parents)
-    missing = tuple(path for path in ancestors if not os.path.exists(path))
+    missing = tuple(p for p in (folder, *folder.parents) if not os.path.exists(p))
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
@@ -44,10 +44,8 @@ def create_folder(folder: Path) -> tuple[Path, ...]:
 
 def unwritable(folder: Path, why: object) -> ValueError:
     """Return the error about a folder that takes no files."""
-    return ValueError(
-        f"output folder = {str(folder)!r} cannot be written ({why}): "
-        "choose another with -o DIR"
-    )
+    what = f"output folder = {str(folder)!r} cannot be written ({why})"
+    return ValueError(f"{what}: choose another with -o DIR")
 
 
 def refuse_folders(folder: Path, names: Iterable[str]) -> None:
@@ -85,22 +83,17 @@ def write_together(folder: Path, content: Mapping[str, str]) -> None:
     killed between two moves leaves the last file the older one: if the last file is
     new, all are.  Its staging folder goes when the next process writes here.
     """
+    prefix = f"{STAGING}{os.getpid()}-"
     try:
         _remove_stale(folder)
-        _stage_and_move(folder, content)
+        with tempfile.TemporaryDirectory(dir=folder, prefix=prefix) as staging:
+            for name, text in content.items():
+                Path(staging, name).write_text(text, encoding="utf-8")
+            for name in content:
+                os.replace(Path(staging, name), folder / name)
     except OSError as error:
-        raise WriteFailed(
-            f"the files cannot be written to {folder}: {error.strerror}"
-        ) from None
-
-
-def _stage_and_move(folder: Path, content: Mapping[str, str]) -> None:
-    prefix = f"{STAGING}{os.getpid()}-"
-    with tempfile.TemporaryDirectory(dir=folder, prefix=prefix) as staging:
-        for name, text in content.items():
-            Path(staging, name).write_text(text, encoding="utf-8")
-        for name in content:
-            os.replace(Path(staging, name), folder / name)
+        what = f"the files cannot be written to {folder}"
+        raise WriteFailed(f"{what}: {error.strerror}") from None
 
 
 def _remove_stale(folder: Path) -> None:
@@ -116,12 +109,7 @@ def _remove_stale(folder: Path) -> None:
 
 def strict_json(content: Any) -> str:
     """Return JSON as any reader takes it: sorted, indented, no nan or infinity."""
-    return (
-        json.dumps(
-            content, allow_nan=False, ensure_ascii=False, indent=2, sort_keys=True
-        )
-        + "\n"
-    )
+    return json.dumps(content, **JSON) + "\n"
 
 
 def shown(value: object, limit: int = 60) -> str:
@@ -147,8 +135,7 @@ def one_line(message: object) -> str:
     >>> one_line(f"no {chr(9)} tab, no {chr(10)} line")
     'no \\\\t tab, no \\\\n line'
     """
-    line = "".join(
-        c if c.isprintable() else c.encode("unicode_escape").decode()
-        for c in str(message)
-    )
+    odd = {c for c in str(message) if not c.isprintable()}
+    shown = {ord(c): c.encode("unicode_escape").decode() for c in odd}
+    line = str(message).translate(shown)
     return line if len(line) <= 800 else f"{line[:600]} ... {line[-150:]}"

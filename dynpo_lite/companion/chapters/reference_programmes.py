@@ -10,7 +10,7 @@ the factorial of the number of outcomes: for small trees only, where it is the c
 independent check.
 """
 
-from itertools import permutations, product
+from itertools import permutations
 
 import numpy as np
 
@@ -43,14 +43,11 @@ def scenarios(measure, p):
     [[1.0, 0.0], [0.5, 0.5]]
     """
     parts = measure.distortions if isinstance(measure, Supremum) else [measure]
-    orders = permutations(range(len(p)))
-    found = []
-    for k, order in product(parts, map(list, orders)):
-        q = np.empty(len(p))
-        level = np.minimum(np.cumsum(p[order]), 1.0)
-        q[order] = np.diff(k(level), prepend=0.0)
-        found.append(q)
-    return np.array(found)
+    orders = np.array(list(permutations(range(len(p)))))
+    level = np.minimum(np.cumsum(p[orders], axis=1), 1.0)
+    gained = np.vstack([np.diff(k(level), prepend=0.0) for k in parts])
+    places = np.tile(np.argsort(orders, axis=1), (len(parts), 1))
+    return np.take_along_axis(gained, places, axis=1)
 
 
 def cheapest(
@@ -134,24 +131,16 @@ def cheapest(
         if totals is not None:
             at_most(risk_at[:, v], 1.0, totals[v])
     sums = np.hstack([np.tile(np.eye(size), n), np.zeros((size, width - n * size))])
-    free = (None, None)
-    floors = [None] * number if floor is None else floor
-    bounds = [free] * (n * size) + [(None, cap) for cap in caps.ravel()]
-    bounds += [(low, None) for low in floors] + [free]
+    carried = economy.aggregate[after] + to_go[:, after].sum(axis=0)
+    bounds = np.full((width, 2), np.nan)
+    bounds[risk_at, 1] = caps
+    bounds[total_at, 0] = np.nan if floor is None else floor
+    cost = np.hstack([np.zeros(total_at[0]), weights, w_max])
     try:
-        found = solve_lp(
-            np.hstack([np.zeros(total_at[0]), weights, w_max]),
-            np.array(rows),
-            right,
-            sums,
-            economy.aggregate[after] + to_go[:, after].sum(axis=0),
-            bounds,
-        )
+        found = solve_lp(cost, np.array(rows), right, sums, carried, bounds)
     except SolverError as error:
-        raise SolverError(
-            f"agents, totals: no payments at {t + 1} stay within the caps: raise them "
-            f"({error})"
-        ) from None
+        what = f"no payments at {t + 1} stay within the caps: raise them ({error})"
+        raise SolverError(f"agents, totals: {what}") from None
     paid = np.array(tail, dtype=float)
     paid[:, after] = found.x[: n * size].reshape(n, size) - to_go[:, after]
     return found.value, paid

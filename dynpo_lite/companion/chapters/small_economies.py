@@ -2,15 +2,13 @@
 
 import numpy as np
 
-from dynpo_lite import (
-    DualPower,
-    Economy,
-    Expectation,
-    ExpectedShortfall,
-    Mixture,
-    ProportionalHazard,
-    ScenarioTree,
-    Supremum,
+import dynpo_lite as dp
+
+# families of distortions, and between what a random one's number lies
+FAMILIES = (
+    (dp.ExpectedShortfall, 0.1, 0.9),
+    (dp.ProportionalHazard, 0.3, 1.0),
+    (dp.DualPower, 1.0, 4.0),
 )
 
 
@@ -40,11 +38,11 @@ def four_leaf_economy():
     >>> economy.risk_without_trade("conditional")[:, :3].tolist()
     [[6.0, 4.0, 4.0], [3.5, 1.0, 4.0]]
     """
-    tree = ScenarioTree([-1, 0, 0, 1, 1, 2, 2], [1, 0.5, 0.5, 0.5, 0.5, 0.75, 0.25])
+    tree = dp.ScenarioTree([-1, 0, 0, 1, 1, 2, 2], [1, *[0.5] * 4, 0.75, 0.25])
     endowments = [[0, 0, 2, 0, 4, 0, 8], [0, 2, 0, 2, 0, 4, 4]]
-    mean = Expectation()
-    agents = [ExpectedShortfall(0.5), {0: mean, 1: mean, 2: ExpectedShortfall(0.75)}]
-    return Economy(tree, endowments, agents)
+    mean, severe = dp.Expectation(), dp.ExpectedShortfall(0.75)
+    agents = [dp.ExpectedShortfall(0.5), {0: mean, 1: mean, 2: severe}]
+    return dp.Economy(tree, endowments, agents)
 
 
 def random_economy(rng, horizon=2, n_agents=2, suprema=False):
@@ -69,20 +67,19 @@ def random_economy(rng, horizon=2, n_agents=2, suprema=False):
     >>> economy.tree.horizon, economy.n_agents
     (3, 4)
     """
-    parent, probability, stage = [-1], [1.0], [0]
-    for t in range(horizon):
-        nodes = [v for v, s in enumerate(stage) if s == t]
+    parent, probability, nodes = [-1], [1.0], range(1)
+    for _ in range(horizon):
         for v in nodes:
             # the root always branches, so that something is learnt
             count = int(rng.integers(2 if v == 0 else 1, 4))
             parent += [v] * count
             probability += rng.dirichlet(np.full(count, 2.0)).tolist()
-            stage += [t + 1] * count
-    tree = ScenarioTree(parent, probability)
+        nodes = range(nodes.stop, len(parent))
+    tree = dp.ScenarioTree(parent, probability)
     endowments = rng.normal(2.0, 3.0, (n_agents, tree.n_nodes)).round(1)
     inner = range(tree.first[tree.horizon])
     agents = [{v: _measure(rng, suprema) for v in inner} for _ in range(n_agents)]
-    return Economy(tree, endowments, agents)
+    return dp.Economy(tree, endowments, agents)
 
 
 def random_allocation(rng, economy, spread=2.0):
@@ -108,20 +105,17 @@ def random_allocation(rng, economy, spread=2.0):
 
 def _measure(rng, suprema):
     if suprema and rng.random() < 0.4:
-        return Supremum([_distortion(rng), _distortion(rng)])
+        return dp.Supremum([_distortion(rng), _distortion(rng)])
     return _distortion(rng)
 
 
 def _distortion(rng):
     kind = rng.integers(5)
     if kind == 0:
-        return Expectation()
-    if kind == 1:
-        return ExpectedShortfall(float(rng.uniform(0.1, 0.9)))
-    if kind == 2:
-        return ProportionalHazard(float(rng.uniform(0.3, 1.0)))
-    if kind == 3:
-        return DualPower(float(rng.uniform(1.0, 4.0)))
+        return dp.Expectation()
+    if kind < 4:
+        family, low, high = FAMILIES[kind - 1]
+        return family(float(rng.uniform(low, high)))
     weight = float(rng.uniform(0.1, 0.9))
-    shortfall = ExpectedShortfall(float(rng.uniform(0.3, 0.9)))
-    return Mixture([Expectation(), shortfall], [weight, 1 - weight])
+    shortfall = dp.ExpectedShortfall(float(rng.uniform(0.3, 0.9)))
+    return dp.Mixture([dp.Expectation(), shortfall], [weight, 1 - weight])

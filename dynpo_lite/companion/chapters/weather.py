@@ -14,14 +14,13 @@ losses are lognormal with mean :math:`e_i`, the exposure; the storm loading :mat
 is the standard deviation of their logarithm due to the common index, :math:`s_i` that
 due to the insurer.  Companies and numbers are invented.
 
-The shipped tree (``data/weather/nodes.csv``) is :func:`nodes_csv` of this module.
+The shipped tree (``data/weather/nodes.csv``) is what ``tree_from_paths`` makes of such
+paths; ``tests/random_economies.py`` says of how many, and makes it again.
 """
 
 import numpy as np
 
-from dynpo_lite import tree_from_paths
 from dynpo_lite.base import validate
-from dynpo_lite.companion.files.csv_tables import nodes_csv as nodes_csv_of
 
 NAMES = ("Coast", "Hills", "Plain")
 EXPOSURE = np.array([120.0, 60.0, 80.0])  # EUR million a year
@@ -29,11 +28,6 @@ STORM_LOADING = np.array([0.8, 0.5, 0.3])
 OWN_SPREAD = np.array([0.4, 0.5, 0.6])
 PERSISTENCE = 0.6
 N_YEARS = 3
-
-# how data/weather was made
-SEED, N_PATHS, BINS = 2026, 4000, (5, 4, 4)
-WORDS: dict[int, tuple[str, ...]] = {4: ("calm", "usual", "rough", "stormy")}
-WORDS[5] = ("calm", "mild", *WORDS[4][1:])
 
 
 def simulate(n_paths, seed, persistence=PERSISTENCE):
@@ -73,32 +67,5 @@ def simulate(n_paths, seed, persistence=PERSISTENCE):
         news = np.sqrt(1 - persistence**2) * index[:, t]
         index[:, t] = persistence * index[:, t - 1] + news
     drift = (STORM_LOADING**2 + OWN_SPREAD**2) / 2
-    return EXPOSURE * np.exp(
-        STORM_LOADING * index[:, :, None] + OWN_SPREAD * own - drift
-    )
-
-
-def nodes_csv():
-    """Return the text of the shipped ``nodes.csv``.
-
-    Examples
-    --------
-    >>> print("\\n".join(nodes_csv().splitlines()[:3]))
-    node,parent,probability,Coast,Hills,Plain
-    today,,1,,,
-    calm,today,0.2,30.37,24.87,36.17
-    """
-    tree, endowments, _ = tree_from_paths(simulate(N_PATHS, SEED), BINS)
-    # rounded to 10,000 EUR: the last digits of a machine do not show
-    return nodes_csv_of(NAMES, _in_words(tree), tree, endowments.round(2))
-
-
-def _in_words(tree):
-    """Name each node by the years that lead to it: ``stormy-calm-usual``."""
-    names, seen = ["today"], np.zeros(tree.n_nodes, dtype=int)
-    for v in range(1, tree.n_nodes):
-        parent = tree.parent[v]
-        word = WORDS[BINS[tree.stage[v] - 1]][seen[parent]]
-        names.append(word if parent == 0 else f"{names[parent]}-{word}")
-        seen[parent] += 1
-    return names
+    storms = STORM_LOADING * index[:, :, None]
+    return EXPOSURE * np.exp(storms + OWN_SPREAD * own - drift)

@@ -5,6 +5,7 @@ import io
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,13 +13,12 @@ import numpy as np
 
 from dynpo_lite import ScenarioTree, tree_from_paths
 from dynpo_lite.base import validate
-from dynpo_lite.companion.files.messages import near, placed, read_text, refuse_formula
+from dynpo_lite.companion.files import messages
+from dynpo_lite.companion.files.messages import near, refuse
 
 NODE_COLUMNS = ("node", "parent", "probability")
 PATH_COLUMNS = ("path", "time")
 SMALLEST, LARGEST = 1e-300, 1e300  # of the largest loss: sums and quotients are floats
-
-Rows = list[tuple[int, dict[str, str]]]  # (line, {column: cell})
 
 
 class Scenarios(NamedTuple):
@@ -32,16 +32,48 @@ class Scenarios(NamedTuple):
 # --- cells ----------------------------------------------------------------------------
 
 
-def read_csv(file: Path, columns: Sequence[str], optional: Sequence[str] = ()) -> Rows:
-    """Return the rows of a CSV as (line, {column: cell}); the columns in any order.
+class Row(NamedTuple):
+    """A row of a CSV: its file and line, and its cells by their columns."""
+
+    place: str
+    cells: Mapping[str, str]
+
+    def wrong(self, column: str, what: str) -> ValueError:
+        """Return the error about a cell."""
+        return ValueError(f"{self.place}, column {column} {what}")
+
+    def number(self, column: str) -> float:
+        """Read a cell as a finite number.
+
+        Examples
+        --------
+        >>> Row("nodes.csv, line 3", {"Ann": "1e999"}).number("Ann")
+        Traceback (most recent call last):
+        ...
+        ValueError: nodes.csv, line 3, column Ann = '1e999' is not finite: write a \
+finite number
+        """
+        text = self.cells[column]
+        try:
+            value = float(text.replace("_", "no digit").encode("ascii"))
+        except ValueError:
+            what = f"= {text!r} is not a number" if text else "is empty"
+            raise self.wrong(column, f"{what}: write a number such as 12.5") from None
+        if not math.isfinite(value):
+            raise self.wrong(column, f"= {text!r} is not finite: write a finite number")
+        return value
+
+
+def read_csv(file: Path, columns: Sequence[str], **optional: str) -> list[Row]:
+    """Return the rows of a CSV; the columns in any order.
 
     Parameters
     ----------
     file : Path
     columns : sequence of str
         Those which there must be.
-    optional : sequence of str
-        Those which there may be.
+    **optional : str
+        Those which there may be, and what their cells are where they are not.
 
     Raises
     ------
@@ -49,81 +81,39 @@ def read_csv(file: Path, columns: Sequence[str], optional: Sequence[str] = ()) -
         If the file cannot be read, a column is missing, unknown or repeated, or a row
         is too short or too long.
     """
-    stream = io.StringIO(read_text(file), newline="")
+    stream = io.StringIO(messages.read_text(file), newline="")
     reader = csv.reader(stream, strict=True)
+    place = f"{file.name}, line "
     try:
-        lines = [(reader.line_num, [cell.strip() for cell in row]) for row in reader]
+        lines = [(f"{place}{reader.line_num}", list(map(str.strip, r))) for r in reader]
     except csv.Error as error:
-        raise ValueError(
-            f"{file.name}, line {reader.line_num} is no CSV ({error}): correct it"
-        ) from None
-    lines = [(line, cells) for line, cells in lines if any(cells)]
-    if not lines:
-        raise ValueError(
-            f"{file.name} is empty: begin with the line {','.join(columns)}"
-        )
-    header = lines[0][1]
-    _check_header(file.name, header, columns, (*columns, *optional))
-    for line, cells in lines[1:]:
-        if len(cells) != len(header):
-            raise ValueError(
-                f"{file.name}, line {line} has {len(cells)} cells: give "
-                f"{len(header)}, one for each column of line 1"
-            )
-    return [(line, dict(zip(header, cells))) for line, cells in lines[1:]]
-
-
-def _check_header(
-    name: str, header: Sequence[str], columns: Sequence[str], allowed: Sequence[str]
-) -> None:
-    given, known = set(), set(allowed)
-    for column in header:
-        if column in given:
-            raise ValueError(f"{name}, line 1, column {column!r} comes twice: keep one")
-        given.add(column)
+        place += str(reader.line_num)
+        raise ValueError(f"{place} is no CSV ({error}): correct it") from None
+    lines = [(place, cells) for place, cells in lines if any(cells)]
+    wanted, known = ",".join(columns), dict.fromkeys(columns, "") | optional
+    refuse(not lines, f"{file.name} is empty: begin with the line {wanted}")
+    header, top = lines[0][1], Row(f"{file.name}, line 1", {})
+    first: dict[str, int] = {}
+    for j, column in enumerate(header):
+        if first.setdefault(column, j) < j:
+            raise top.wrong(repr(column), "comes twice: keep one")
     for column in columns:
-        if column not in given:
-            raise ValueError(
-                f"{name}, line 1 has no column {column!r}: write "
-                f"{','.join(columns)}, separated by commas"
-            )
+        what = f"has no column {column!r}: write {wanted}, separated by commas"
+        refuse(column not in first, f"{top.place} {what}")
     for column in header:
         if column not in known:
-            raise ValueError(
-                f"{name}, line 1, column {column!r} is unknown: {near(column, allowed)}"
-            )
-
-
-def read_number(place: str, text: str) -> float:
-    """Read one cell as a finite number.
-
-    Examples
-    --------
-    >>> read_number("nodes.csv, line 3, column Ann", "1e999")
-    Traceback (most recent call last):
-    ...
-    ValueError: nodes.csv, line 3, column Ann = '1e999' is not finite: write a finite \
-number
-    """
-    try:
-        value = float(text) if text.isascii() and "_" not in text else None
-    except ValueError:
-        value = None
-    if value is None:
-        what = f"= {text!r} is not a number" if text else "is empty"
-        raise ValueError(f"{place} {what}: write a number such as 12.5")
-    if not math.isfinite(value):
-        raise ValueError(f"{place} = {text!r} is not finite: write a finite number")
-    return value
+            raise top.wrong(repr(column), f"is unknown: {near(column, known)}")
+    cure = f"give {len(header)}, one for each column of line 1"
+    for place, cells in lines[1:]:
+        refuse(len(cells) != len(header), f"{place} has {len(cells)} cells: {cure}")
+    return [Row(place, known | dict(zip(header, cells))) for place, cells in lines[1:]]
 
 
 def _check_size(file: Path, losses: np.ndarray) -> None:
     largest = np.abs(losses).max()
     if largest and not SMALLEST <= largest <= LARGEST:
-        raise ValueError(
-            f"{file.name}: the largest loss, {largest:g}, is outside "
-            f"[{SMALLEST:g}, {LARGEST:g}]: choose another unit"
-        )
+        what = f"is outside [{SMALLEST:g}, {LARGEST:g}]: choose another unit"
+        raise ValueError(f"{file.name}: the largest loss, {largest:g}, {what}")
 
 
 # --- a tree, node by node -------------------------------------------------------------
@@ -138,59 +128,46 @@ def read_nodes(file: Path, names: Sequence[str]) -> Scenarios:
     names : sequence of str
         The agents', which are columns.
     """
-    rows: dict[str, dict[str, str]] = {}
-    at: dict[str, str] = {}
-    for line, row in read_csv(file, (*NODE_COLUMNS, *names)):
-        name, place = row["node"], f"{file.name}, line {line}"
+    rows: dict[str, Row] = {}
+    for row in read_csv(file, (*NODE_COLUMNS, *names)):
+        name = row.cells["node"]
         if not name or not name.isprintable():
-            raise ValueError(
-                f"{place}, column node = {name!r} is no name: give the node one, in "
-                "one line"
-            )
-        refuse_formula(f"{place}, column node", name)
-        if name in rows:
-            raise ValueError(
-                f"{place}: node {name!r} repeats {at[name].split(', ')[-1]}: give "
-                "every node a name of its own"
-            )
-        at[name], rows[name] = place, row
-    parents = {name: row["parent"] for name, row in rows.items()}
-    order = _by_stage(file.name, parents, at)
+            what = f"= {name!r} is no name: give the node one, in one line"
+            raise row.wrong("node", what)
+        messages.refuse_formula(f"{row.place}, column node", name)
+        if rows.setdefault(name, row) is not row:
+            what = f"node {name!r} repeats {rows[name].place.split(', ')[-1]}"
+            raise ValueError(f"{row.place}: {what}: give every node a name of its own")
+    parents = {name: row.cells["parent"] for name, row in rows.items()}
+    order = _by_stage(file.name, parents, rows)
     number = {name: v for v, name in enumerate(order)}
-    chances, losses = np.empty(len(order)), np.zeros((len(names), len(order)))
+    parent = [number.get(parents[name], -1) for name in order]
+    columns = ("probability", *names)
+    numbers = np.zeros((len(columns), len(order)))
     for v, name in enumerate(order):
-        row, place = rows[name], f"{at[name]}, column"
-        chances[v] = read_number(f"{place} probability", row["probability"])
-        for i, agent in enumerate(names if v else ()):
-            losses[i, v] = read_number(f"{place} {agent}", row[agent])
-    parent = [-1] + [number[parents[name]] for name in order[1:]]
+        for j, column in enumerate(columns if v else columns[:1]):
+            numbers[j, v] = rows[name].number(column)
     try:
-        tree = ScenarioTree(np.array(parent), chances)
+        tree = ScenarioTree(parent, numbers[0])
     except ValueError as error:
-        raise ValueError(_in_words(str(error), order, at)) from None
-    _check_size(file, losses)
-    return Scenarios(tree, losses, order)
+        raise ValueError(_in_words(str(error), order, rows)) from None
+    _check_size(file, numbers[1:])
+    return Scenarios(tree, numbers[1:], order)
 
 
-def _by_stage(file: str, parents: dict[str, str], at: dict[str, str]) -> list[str]:
+def _by_stage(file: str, parents: Mapping, rows: Mapping[str, Row]) -> list[str]:
     """Return the names of the nodes, those of each stage together, from the root on."""
     order = [name for name, parent in parents.items() if not parent]
-    if not order:
-        raise ValueError(f"{file} has no root: leave the parent of one node empty")
+    refuse(not order, f"{file} has no root: leave the parent of one node empty")
     if len(order) > 1:
-        raise ValueError(
-            f"{at[order[1]]}: node {order[1]!r} is a second root beside {order[0]!r}: "
-            "give it a parent"
-        )
-    children: dict[str, list[str]] = {name: [] for name in parents}
+        what = f"is a second root beside {order[0]!r}: give it a parent"
+        raise ValueError(f"{rows[order[1]].place}: node {order[1]!r} {what}")
+    children: dict[str, list[str]] = {name: [] for name in ("", *parents)}
     for name, parent in parents.items():
-        if parent and parent not in children:
+        if parent not in children:
             cure = near(parent, parents, "correct it or add its row")
-            raise ValueError(
-                f"{at[name]}, column parent = {parent!r} is no node: {cure}"
-            )
-        if parent:
-            children[parent].append(name)
+            raise rows[name].wrong("parent", f"= {parent!r} is no node: {cure}")
+        children[parent].append(name)
     for name in order:  # which grows
         order += children[name]
     if len(order) < len(parents):
@@ -199,24 +176,21 @@ def _by_stage(file: str, parents: dict[str, str], at: dict[str, str]) -> list[st
         while name not in seen:
             seen.add(name)
             name = parents[name]
-        raise ValueError(
-            f"{at[name]}, column parent = {parents[name]!r}: node {name!r} is its own "
-            "ancestor: give it a parent that leads to the root"
-        )
-    if len(order) == 1:
-        raise ValueError(
-            f"{file} holds only the root {order[0]!r}: add the nodes of time 1"
-        )
+        what = f"= {parents[name]!r}: node {name!r} is its own ancestor"
+        cure = "give it a parent that leads to the root"
+        raise rows[name].wrong("parent", f"{what}: {cure}")
+    what = f"holds only the root {order[0]!r}: add the nodes of time 1"
+    refuse(len(order) == 1, f"{file} {what}")
     return order
 
 
-def _in_words(message: str, names: Sequence[str], at: Mapping[str, str]) -> str:
+def _in_words(message: str, names: Sequence[str], rows: Mapping[str, Row]) -> str:
     """Return an error of `ScenarioTree` in words of the file: its first number is v."""
     number = re.search(r"\d+", message)
     name = names[int(number[0]) if number else 0]
     words = re.sub(r"\[\d+\]", "", message, count=1)
     words = re.sub(r"\bnode \d+\b", lambda _: f"node {name!r}", words, count=1)
-    return f"{at[name]}, column {words}"
+    return f"{rows[name].place}, column {words}"
 
 
 # --- paths ----------------------------------------------------------------------------
@@ -235,42 +209,29 @@ def read_paths(file: Path, names: Sequence[str], bins: Any, place: str) -> Scena
     place : str
         Where the bins are given.
     """
-    paths: dict[str, dict[int, list[float]]] = {}
-    lines: dict[tuple[str, int], int] = {}
-    for line, row in read_csv(file, (*PATH_COLUMNS, *names)):
-        here = f"{file.name}, line {line}"
-        path, time = row["path"], row["time"]
+    found: dict[tuple[str, int], list[float]] = {}
+    rows: dict[tuple[str, int], Row] = {}
+    for row in read_csv(file, (*PATH_COLUMNS, *names)):
+        path, time = row.cells["path"], row.cells["time"]
         if not path:
-            raise ValueError(f"{here}, column path is empty: give the path a name")
+            raise row.wrong("path", "is empty: give the path a name")
         if not re.fullmatch("[1-9][0-9]{0,5}", time):
-            raise ValueError(
-                f"{here}, column time = {time!r} is no time: write 1, 2, ..."
-            )
+            raise row.wrong("time", f"= {time!r} is no time: write 1, 2, ...")
         key = path, int(time)
-        if key in lines:
-            raise ValueError(
-                f"{here}: path {path!r} at time {time} repeats line {lines[key]}: "
-                "keep one"
-            )
-        lines[key] = line
-        paths.setdefault(path, {})[int(time)] = [
-            read_number(f"{here}, column {agent}", row[agent]) for agent in names
-        ]
-    if not paths:
-        raise ValueError(f"{file.name} holds no path: add rows below line 1")
-    horizon = max(max(times) for times in paths.values())
-    for path, times in paths.items():
-        for t in range(1, horizon + 1):
-            if t not in times:
-                raise ValueError(
-                    f"{file.name}: path {path!r} has no time {t}: give every path "
-                    f"the times 1 to {horizon}"
-                )
-    losses = np.array(
-        [[times[t] for t in range(1, horizon + 1)] for times in paths.values()]
-    )
+        if rows.setdefault(key, row) is not row:
+            line = rows[key].place.split(", ")[-1]
+            what = f"path {path!r} at time {time} repeats {line}"
+            raise ValueError(f"{row.place}: {what}: keep one")
+        found[key] = [row.number(agent) for agent in names]
+    refuse(not found, f"{file.name} holds no path: add rows below line 1")
+    paths, horizon = dict.fromkeys(path for path, _ in found), max(t for _, t in found)
+    times = range(1, horizon + 1)
+    for path, t in product(paths, times):
+        what = f"has no time {t}: give every path the times 1 to {horizon}"
+        refuse((path, t) not in found, f"{file.name}: path {path!r} {what}")
+    losses = np.array([[found[path, t] for t in times] for path in paths])
     _check_size(file, losses)
-    with placed(place):
+    with messages.placed(place):
         for number in bins if isinstance(bins, list) else ():
             validate.integer("bins", number, 1)  # before lists within lists fail
         made = tree_from_paths(losses, bins)
@@ -286,8 +247,7 @@ def numbered(tree: ScenarioTree) -> list[str]:
     ['start', '1', '2', '1.1', '2.1']
     """
     names, seen = ["start"], np.zeros(tree.n_nodes, dtype=int)
-    for v in range(1, tree.n_nodes):
-        parent = int(tree.parent[v])
+    for parent in tree.parent[1:].tolist():
         seen[parent] += 1
         names.append(f"{names[parent]}.{seen[parent]}" if parent else f"{seen[0]}")
     return names
@@ -299,18 +259,13 @@ def numbered(tree: ScenarioTree) -> list[str]:
 def write_csv(header: Iterable[str], rows: Iterable[Iterable[Any]]) -> str:
     """Return a table as CSV, numbers with 12 significant digits."""
     stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(header)
-    for row in rows:
-        writer.writerow(f"{x:.12g}" if isinstance(x, float) else x for x in row)
+    cells = ((f"{x:.12g}" if isinstance(x, float) else x for x in row) for row in rows)
+    csv.writer(stream, lineterminator="\n").writerows([header, *cells])
     return stream.getvalue()
 
 
 def nodes_csv(
-    names: Sequence[str],
-    node_names: Sequence[str],
-    tree: ScenarioTree,
-    endowments: Any,
+    names: Sequence[str], node_names: Sequence[str], tree: ScenarioTree, endowments: Any
 ) -> str:
     """Return the CSV of nodes of an economy, as :func:`load_economy` reads it.
 
@@ -334,9 +289,8 @@ def nodes_csv(
     >>> text.splitlines()
     ['node,parent,probability,A,B', 'now,,1,,', 'dry,now,0.5,1,1', 'wet,now,0.5,2,2']
     """
-    rows: list[list] = [[node_names[0], "", 1.0, *[""] * len(names)]]
-    for v in range(1, tree.n_nodes):
-        parent = node_names[tree.parent[v]]
-        losses = np.asarray(endowments, dtype=float)[:, v]
-        rows.append([node_names[v], parent, tree.probability[v], *losses])
-    return write_csv([*NODE_COLUMNS, *names], rows)
+    root = [node_names[0], "", 1.0, *[""] * len(names)]
+    parents = [node_names[v] for v in tree.parent[1:]]
+    losses = np.asarray(endowments, dtype=float)[:, 1:]
+    rows = zip(node_names[1:], parents, tree.probability[1:], *losses)
+    return write_csv([*NODE_COLUMNS, *names], [root, *rows])

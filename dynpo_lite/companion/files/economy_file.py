@@ -8,9 +8,8 @@ place, the value and the cure.
 import os
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -19,21 +18,9 @@ import numpy as np
 from dynpo_lite import Economy, Solution, solve
 from dynpo_lite.base import validate
 from dynpo_lite.base.reading import reading
-from dynpo_lite.companion.files.csv_tables import (
-    LARGEST,
-    NODE_COLUMNS,
-    PATH_COLUMNS,
-    Scenarios,
-    numbered,
-    read_nodes,
-    read_paths,
-)
-from dynpo_lite.companion.files.messages import (
-    check_keys,
-    placed,
-    read_text,
-    refuse_formula,
-)
+from dynpo_lite.companion.files import csv_tables, messages
+from dynpo_lite.companion.files.csv_tables import NODE_COLUMNS, PATH_COLUMNS, Scenarios
+from dynpo_lite.companion.files.messages import expect, refuse
 from dynpo_lite.companion.files.preferences import Preferences
 from dynpo_lite.companion.outputs import one_line, shown
 
@@ -97,13 +84,7 @@ class EconomyFile:
         >>> round(float(weather.solve().total_risk_to_go[0]), 6)
         955.783152
         """
-        return solve(
-            self.economy,
-            retention=self.retention,
-            law=self.law,
-            individually_rational=self.individually_rational,
-            surplus_split=self.surplus_split,
-        )
+        return solve(self.economy, **{name: getattr(self, name) for name in SETTINGS})
 
 
 def example_path(name: str = "weather") -> Path:
@@ -123,8 +104,7 @@ def example_path(name: str = "weather") -> Path:
     'economy.toml'
     """
     validate.choice("name", name, EXAMPLES)
-    folder = files("dynpo_lite.companion.files") / "data" / name
-    return Path(str(folder / "economy.toml"))
+    return Path(__file__).parent / "data" / name / "economy.toml"
 
 
 def load_economy(path: str | Path, scenarios: Any = None) -> EconomyFile:
@@ -170,38 +150,28 @@ def load_economy(path: str | Path, scenarios: Any = None) -> EconomyFile:
 
 
 def _load(path: Path, scenarios: Any) -> EconomyFile:
-    table, place = _read_toml(path), path.name
-    check_keys(place, table, KEYS, ("title", "currency", "agent"))
+    table, place, sources = _read_toml(path), path.name, (path,)
+    messages.check_keys(place, table, KEYS, ("title", "currency", "agent"))
     names = _agent_names(place, table["agent"])
     settings = _settings(place, table, len(names))
-    sources = (path,)
     if scenarios is None:
         found, csv_file = _scenarios(path, table, names)
         sources += (csv_file,)
     else:
         tree, endowments = scenarios.tree, np.asarray(scenarios.endowments)
-        found = Scenarios(tree, endowments, numbered(tree))
-    aggregate = found.endowments.sum(axis=0)
-    preferences = Preferences(found.tree, aggregate, found.node_names, place)
+        found = Scenarios(tree, endowments, csv_tables.numbered(tree))
+    preferences = Preferences(place, found)
     agents = tuple(preferences.of(agent) for agent in table["agent"])
-    return EconomyFile(
-        title=_text(place, table, "title"),
-        currency=_text(place, table, "currency"),
-        names=names,
-        node_names=tuple(found.node_names),
-        economy=Economy(found.tree, found.endowments, agents),
-        **settings,
-        sources=sources,
-    )
+    title, currency = (_text(place, table, key) for key in ("title", "currency"))
+    economy = Economy(found.tree, found.endowments, agents)
+    named = title, currency, names, tuple(found.node_names)
+    return EconomyFile(*named, economy, *settings, sources)
 
 
 def _read_toml(path: Path) -> dict[str, Any]:
-    if not os.path.exists(path):
-        raise ValueError(
-            f"{path} does not exist: give the path of an economy file, or write one "
-            "with dynpo solve --example DIR"
-        )
-    text = read_text(path)
+    cure = "give the path of an economy file, or write one with dynpo solve --example"
+    refuse(not os.path.exists(path), f"{path} does not exist: {cure} DIR")
+    text = messages.read_text(path)
     longest = max(part.count(".") for part in re.split(r"[\n=,{]", text))
     try:
         if longest > MAX_PARTS:
@@ -212,9 +182,8 @@ def _read_toml(path: Path) -> dict[str, Any]:
     except RecursionError:
         raise _too_deep(path.name) from None
     except ValueError:  # Python reads no integer of more than 4300 digits
-        raise ValueError(
-            f"{path.name} holds a number of thousands of digits: write a shorter one"
-        ) from None
+        what = "holds a number of thousands of digits: write a shorter one"
+        raise ValueError(f"{path.name} {what}") from None
     _refuse_odd(path.name, table)
     return table
 
@@ -235,7 +204,7 @@ def _refuse_odd(place: str, value: Any, depth: int = 0) -> None:
             _refuse_odd(f"{place} {number}", entry, depth + 1)
     elif hasattr(value, "isoformat"):
         raise ValueError(f"{place} = {value} is a date: write it in quotes")
-    elif isinstance(value, int) and abs(value) > LARGEST:
+    elif isinstance(value, int) and abs(value) > csv_tables.LARGEST:
         raise ValueError(f"{place} = {shown(value)} is too large: write a smaller one")
 
 
@@ -243,83 +212,54 @@ def _text(place: str, table: Mapping[str, Any], key: str) -> str:
     value = table[key]
     if not isinstance(value, str) or not value.strip():
         raise ValueError(f"{place}: {key} = {value!r} is no text: write it in quotes")
-    if not value.isprintable():
-        raise ValueError(
-            f"{place}: {key} = {value!r} holds a character that cannot be shown: "
-            "leave it out"
-        )
+    what = "holds a character that cannot be shown: leave it out"
+    refuse(not value.isprintable(), f"{place}: {key} = {value!r} {what}")
     return value.strip()
 
 
 def _agent_names(place: str, agents: Any) -> tuple[str, ...]:
-    if not isinstance(agents, list) or not agents:
-        raise ValueError(
-            f"{place}: agent = {agents!r} is no list of tables: write [[agent]] above "
-            "each agent"
-        )
+    cure = "list of tables: write [[agent]] above each agent"
+    expect(f"{place}: agent", agents, list, cure, some=True)
+    keys = ("name", "measure", "where"), ("name", "measure")
     names: dict[str, None] = {}
-    for number, agent in enumerate(agents, start=1):
-        here = f"{place}, agent {number}"
-        if not isinstance(agent, dict):
-            raise ValueError(
-                f"{here} = {agent!r} is no table: write [[agent]] above it"
-            )
-        check_keys(here, agent, ("name", "measure", "where"), ("name", "measure"))
+    for here, agent in messages.tables(f"{place}, agent", "[[agent]]", agents, *keys):
         name = _text(here, agent, "name")
-        if name in RESERVED:
-            raise ValueError(
-                f"{here}: name = {name!r} is a column of its own: choose another name"
-            )
-        refuse_formula(f"{here}: name", name)
-        if name in names:
-            raise ValueError(f"{here}: name = {name!r} comes twice: choose another")
+        what = "is a column of its own: choose another name"
+        refuse(name in RESERVED, f"{here}: name = {name!r} {what}")
+        messages.refuse_formula(f"{here}: name", name)
+        refuse(name in names, f"{here}: name = {name!r} comes twice: choose another")
         names[name] = None
     return tuple(names)
 
 
-def _settings(place: str, table: Mapping[str, Any], n_agents: int) -> dict[str, Any]:
+def _settings(place: str, table: Mapping, n_agents: int) -> tuple[str, str, bool, Any]:
     """Return the arguments of ``solve`` that the file gives, checked together."""
-    with placed(place):
-        law, retention = reading(
-            table.get("law", "conditional"), table.get("retention")
-        )
+    with messages.placed(place):
+        terms = reading(table.get("law", "conditional"), table.get("retention"))
         rational = table.get("individually_rational", True)
-        if not isinstance(rational, bool):
-            raise ValueError(
-                f"individually_rational = {rational!r} is no bool: write true or false"
-            )
+        expect("individually_rational", rational, bool, "bool: write true or false")
         split = table.get("surplus_split")
         if split is not None:
-            if not rational:
-                raise ValueError(
-                    f"surplus_split = {split!r} goes with individually_rational = "
-                    "true: leave it out"
-                )
+            what = "goes with individually_rational = true: leave it out"
+            refuse(not rational, f"surplus_split = {split!r} {what}")
             split = validate.probabilities("surplus_split", split, n_agents)
             split = tuple(split.tolist())
-    return dict(zip(SETTINGS, (law, retention, rational, split), strict=True))
+    return (*terms, rational, split)
 
 
-def _scenarios(
-    path: Path, table: Mapping[str, Any], names: tuple[str, ...]
-) -> tuple[Scenarios, Path]:
+def _scenarios(path: Path, table: dict, names: Sequence) -> tuple[Scenarios, Path]:
     """Return the scenarios that the TOML points to, and the file that holds them."""
     place, given = path.name, [key for key in ("nodes", "paths") if key in table]
-    if len(given) != 1:
-        raise ValueError(
-            f"{place}: {'nodes and paths are both given' if given else 'no scenarios'}:"
-            " write either nodes = 'nodes.csv', or paths = 'paths.csv' and bins"
-        )
+    what = "nodes and paths are both given" if given else "no scenarios"
+    cure = "write either nodes = 'nodes.csv', or paths = 'paths.csv' and bins"
+    refuse(len(given) != 1, f"{place}: {what}: {cure}")
     key = given[0]
-    if (key == "paths") != ("bins" in table):
-        cure = "add bins = [4, 4, 4]" if key == "paths" else "leave it out"
-        raise ValueError(f"{place}: bins goes with paths, not with nodes: {cure}")
+    cure = "add bins = [4, 4, 4]" if key == "paths" else "leave it out"
+    what = f"bins goes with paths, not with nodes: {cure}"
+    refuse((key == "paths") != ("bins" in table), f"{place}: {what}")
     file = path.parent / _text(place, table, key)
-    if not os.path.isfile(file):
-        raise ValueError(
-            f"{place}: {key} = {table[key]!r} does not exist: put the CSV beside "
-            "the TOML, or name it from there"
-        )
+    what = "does not exist: put the CSV beside the TOML, or name it from there"
+    refuse(not os.path.isfile(file), f"{place}: {key} = {table[key]!r} {what}")
     if key == "nodes":
-        return read_nodes(file, names), file
-    return read_paths(file, names, table["bins"], place), file
+        return csv_tables.read_nodes(file, names), file
+    return csv_tables.read_paths(file, names, table["bins"], place), file

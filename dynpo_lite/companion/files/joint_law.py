@@ -6,21 +6,17 @@ from typing import Any
 
 import numpy as np
 
-from dynpo_lite import (
-    Economy,
-    Expectation,
-    ExpectedShortfall,
-    ScenarioTree,
-)
+from dynpo_lite import Economy, Expectation, ExpectedShortfall, ScenarioTree
 from dynpo_lite.base import validate
 from dynpo_lite.base.reading import reading
-from dynpo_lite.companion.files.csv_tables import numbered, read_csv, read_number
+from dynpo_lite.base.types import Array
+from dynpo_lite.companion.files.csv_tables import numbered, read_csv
 from dynpo_lite.companion.files.economy_file import EconomyFile
 from dynpo_lite.companion.files.preferences import ROUNDING, mass_below
 from dynpo_lite.risk.laws import as_law
 
-# number, probability and mean loss; probabilities and mean losses of its children
-Bin = tuple[int, float, float, np.ndarray, np.ndarray]
+# of one loss: the lower levels, the probabilities and the means of its bins
+Bins = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
 def joint_law_economy(
@@ -92,78 +88,48 @@ def joint_law_economy(
     """
     n1, n2 = validate.integer("n1", n1, 1), validate.integer("n2", n2, 1)
     pairs = {"thresholds": thresholds, "levels": levels, "levels_time0": levels_time0}
-    thresholds, levels, levels_time0 = (
-        validate.finite_array(name, pair, shape=(2,)).tolist()
-        for name, pair in pairs.items()
-    )
-    thresholds = [validate.number("thresholds", p, 0, 1) for p in thresholds]
+    regimes = [validate.finite_array(*pair, shape=(2,)) for pair in pairs.items()]
+    for p in regimes[0].tolist():
+        validate.number("thresholds", p, 0, 1)
     w1 = validate.number("w1", w1, 0, 1)
     law, retention = reading(law)
-    edges1, edges2 = _edges(n1, thresholds), _edges(n2)
+    edges1, edges2 = _edges(n1, regimes[0]), _edges(n2)
     if isinstance(s1, (str, Path)):
         if s2_given_s1 is not None:
             raise ValueError("s2_given_s1 goes with a distribution: leave it out")
-        bins = _bins_of_samples(*_read_samples(Path(s1)), edges1, edges2)
+        first, then = _of_samples(Path(s1), edges1, edges2)
     elif not callable(s2_given_s1):
-        raise TypeError(
-            f"s2_given_s1 = {s2_given_s1!r} is no function: give one from a number to "
-            "a frozen distribution"
-        )
+        cure = "give one from a number to a frozen distribution"
+        raise TypeError(f"s2_given_s1 = {s2_given_s1!r} is no function: {cure}")
     else:
-        bins = _bins_of_law(s1, s2_given_s1, edges1, edges2)
-    tree, losses = _two_period_tree(bins)
-    low = edges1[[j for j, *_ in bins]]
-    regimes = zip(thresholds, levels, levels_time0)
-    agents = tuple(_alarmed(low, *what) for what in regimes)
-    return EconomyFile(
-        title="The two-period example with a joint law of one's own",
-        currency=currency,
-        names=("agent 1", "agent 2"),
-        node_names=tuple(numbered(tree)),
-        economy=Economy(tree, np.outer([w1, 1 - w1], losses), agents),
-        law=law,
-        retention=retention,
-    )
+        first = _of_law("s1", s1, edges1)
+        then = [
+            _of_law(f"s2_given_s1({x:g})", s2_given_s1(x), edges2) for x in first[2]
+        ]
+    low, p1, x1 = first
+    _, p2, x2 = zip(*then, strict=True)
+    parent = np.repeat(np.arange(len(p1)) + 1, [len(p) for p in p2])
+    parent = np.hstack([-1, np.zeros(len(p1)), parent])
+    tree = ScenarioTree(parent, np.hstack([1, p1, *p2]))
+    losses = np.outer([w1, 1 - w1], np.hstack([0, x1, *x2]))
+    agents = []
+    for threshold, level, level0 in np.transpose(regimes).tolist():
+        mild, alarmed = Expectation(), ExpectedShortfall(level)
+        at1 = [alarmed if above else mild for above in low >= threshold - ROUNDING]
+        agents.append([ExpectedShortfall(level0), *at1])
+    title = "The two-period example with a joint law of one's own"
+    named = title, currency, ("agent 1", "agent 2"), tuple(numbered(tree))
+    return EconomyFile(*named, Economy(tree, losses, agents), law, retention)
 
 
-def _edges(n: int, more: Sequence[float] = ()) -> np.ndarray:
+def _edges(n: int, more: Any = ()) -> Array:
     """Return the levels between bins, from 0 to 1, finer towards large losses."""
     edges = 1 - (1 - np.arange(n + 1) / n) ** 2
     return np.unique(np.round(np.hstack([edges, more]), 12))
 
 
-def _alarmed(
-    low: np.ndarray, threshold: float, level: float, level_time0: float
-) -> list:
-    """Return one agent's measures: at the root, then at each bin of S1."""
-    mild, alarmed = Expectation(), ExpectedShortfall(level)
-    above = low >= threshold - ROUNDING
-    return [ExpectedShortfall(level_time0), *(alarmed if a else mild for a in above)]
-
-
-def _two_period_tree(bins: list[Bin]) -> tuple[ScenarioTree, np.ndarray]:
-    """Return the tree of bins ``(j, p1, x1, p2, x2)`` and the losses at its nodes."""
-    _, p1, x1, p2, x2 = zip(*bins, strict=True)
-    sizes = [len(p) for p in p2]
-    parent = np.hstack(
-        [-1, np.zeros(len(p1)), np.repeat(np.arange(len(p1)) + 1, sizes)]
-    )
-    return ScenarioTree(parent, np.hstack([1, p1, *p2])), np.hstack([0, x1, *x2])
-
-
-def _bins_of_law(
-    s1: Any, s2_given_s1: Callable, edges1: np.ndarray, edges2: np.ndarray
-) -> list[Bin]:
-    x1 = _bin_means("s1", s1, edges1)
-    p2 = np.diff(edges2)
-    return [
-        (j, p, x, p2, _bin_means(f"s2_given_s1({x:g})", s2_given_s1(x), edges2))
-        for j, (p, x) in enumerate(zip(np.diff(edges1), x1, strict=True))
-    ]
-
-
-def _bin_means(name: str, law: Any, edges: np.ndarray) -> np.ndarray:
-    """Return the mean of a law between its quantiles at neighbouring levels."""
+def _of_law(name: str, law: Any, edges: Array) -> Bins:
+    """Cut a law at its quantiles; each bin has the mean between neighbouring ones."""
     from scipy.integrate import tanhsinh
 
     law, given = as_law(law, name), law
@@ -173,57 +139,39 @@ def _bin_means(name: str, law: Any, edges: np.ndarray) -> np.ndarray:
         mass = tanhsinh(law.isf, 1 - edges[1:], 1 - edges[:-1], rtol=1e-10, atol=0)
     settled = mass.success | (np.abs(mass.integral) < 1e-300)
     if not (settled.all() and np.isfinite(mass.integral).all()):
-        raise ValueError(
-            f"{name}: the mean beyond a quantile does not converge: give a law with a "
-            "finite mean"
-        )
-    return mass.integral / np.diff(edges)
+        what = "the mean beyond a quantile does not converge"
+        raise ValueError(f"{name}: {what}: give a law with a finite mean")
+    p = np.diff(edges)
+    return edges[:-1], p, mass.integral / p
 
 
-def _read_samples(file: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _of_samples(file: Path, edges1: Array, edges2: Array) -> tuple[Bins, list[Bins]]:
+    """Return the bins of S1, and of S2 given each of them."""
     if not file.is_file():
         raise ValueError(f"{file} does not exist: give a CSV with the columns s1,s2")
-    columns = ("s1", "s2", "weight")
-    rows = read_csv(file, columns[:2], optional=columns[2:])
-    samples = [
-        [
-            read_number(f"{file.name}, line {n}, column {c}", row.get(c, "1"))
-            for c in columns
-        ]
-        for n, row in rows
-    ]
+    columns, rows = ("s1", "s2", "weight"), read_csv(file, ("s1", "s2"), weight="1")
+    samples = [[row.number(column) for column in columns] for row in rows]
     s1, s2, weights = np.array(samples).reshape(-1, 3).T
-    for (line, _), weight in zip(rows, weights, strict=True):
+    for row, weight in zip(rows, weights):
         if weight < 0:
-            raise ValueError(
-                f"{file.name}, line {line}, column weight = {weight:g} is negative: "
-                "give weights of at least 0"
-            )
+            what = f"= {weight:g} is negative: give weights of at least 0"
+            raise row.wrong("weight", what)
     if weights.sum() == 0:
         raise ValueError(f"{file.name} holds no sample: add rows with a weight above 0")
     kept = weights > 0
-    return s1[kept], s2[kept], weights[kept] / weights.sum()
-
-
-def _bins_of_samples(
-    s1: np.ndarray,
-    s2: np.ndarray,
-    weights: np.ndarray,
-    edges1: np.ndarray,
-    edges2: np.ndarray,
-) -> list[Bin]:
-    """Bin samples; those with the same loss stay together."""
-    bins, bin1 = [], _bin_numbers(s1, weights, edges1)
-    for j in np.unique(bin1):
+    s1, s2, weights = s1[kept], s2[kept], weights[kept] / weights.sum()
+    bin1, first = _bins(s1, weights, edges1)
+    then = []
+    for j, p in enumerate(first[1]):
         here = bin1 == j
-        p = weights[here].sum()
-        x1, x2, given = s1[here], s2[here], weights[here] / p
-        _, bin2 = np.unique(_bin_numbers(x2, given, edges2), return_inverse=True)
-        p2 = np.bincount(bin2, given)
-        bins.append((j, p, given @ x1, p2, np.bincount(bin2, given * x2) / p2))
-    return bins
+        then.append(_bins(s2[here], weights[here] / p, edges2)[1])
+    return first, then
 
 
-def _bin_numbers(x: np.ndarray, weights: np.ndarray, edges: np.ndarray) -> np.ndarray:
-    inner = edges[1:-1] - ROUNDING
-    return np.searchsorted(inner, mass_below(x, weights), side="right")
+def _bins(x: Array, weights: Array, edges: Array) -> tuple[np.ndarray, Bins]:
+    """Return the bin of each sample, and the bins; equal samples stay together."""
+    level = mass_below(x, weights)
+    number = np.searchsorted(edges[1:-1] - ROUNDING, level, side="right")
+    held, place = np.unique(number, return_inverse=True)
+    p = np.bincount(place, weights)
+    return place, (edges[held], p, np.bincount(place, weights * x) / p)

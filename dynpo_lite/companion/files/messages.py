@@ -6,6 +6,7 @@ import unicodedata
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 _NUMBER = re.compile(r"[+-]?[0-9.]+")
 
@@ -16,24 +17,46 @@ def read_text(path: Path) -> str:
         return path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-        raise ValueError(
-            f"{path} cannot be read ({why}): give a text file in UTF-8"
-        ) from None
+        cure = "give a text file in UTF-8"
+        raise ValueError(f"{path} cannot be read ({why}): {cure}") from None
 
 
-def check_keys(
-    place: str,
-    table: Mapping[str, object],
-    allowed: Collection[str],
-    required: Iterable[str],
-) -> None:
+def refuse(bad: object, message: str) -> None:
+    """Raise an error if something is bad."""
+    if bad:
+        raise ValueError(message)
+
+
+def expect(place: str, value: Any, kind: type, cure: str, some: bool = False) -> Any:
+    """Return the value if it is of a kind and, where asked for, not empty.
+
+    Examples
+    --------
+    >>> expect("rational", 1, bool, "bool: write true or false")
+    Traceback (most recent call last):
+    ...
+    ValueError: rational = 1 is no bool: write true or false
+    """
+    if not isinstance(value, kind) or (some and not value):
+        raise ValueError(f"{place} = {value!r} is no {cure}")
+    return value
+
+
+def tables(place: str, mark: str, given: list, *keys: Collection) -> Iterator[tuple]:
+    """Yield the tables of a list, each after its place; keys as for `check_keys`."""
+    for number, table in enumerate(given, start=1):
+        expect(f"{place} {number}", table, dict, f"table: write {mark} above it")
+        check_keys(f"{place} {number}", table, *keys)
+        yield f"{place} {number}", table
+
+
+def check_keys(place: str, table: Mapping, known: Collection, needed: Iterable) -> None:
     """Refuse unknown keys, naming the nearest known one, and missing ones."""
     for key in table:
-        if key not in allowed:
-            raise ValueError(f"{place}: key {key!r} is unknown: {near(key, allowed)}")
-    for key in required:
-        if key not in table:
-            raise ValueError(f"{place}: {key} is missing: add {key} = ...")
+        if key not in known:
+            raise ValueError(f"{place}: key {key!r} is unknown: {near(key, known)}")
+    for key in needed:
+        refuse(key not in table, f"{place}: {key} is missing: add {key} = ...")
 
 
 def near(name: object, known: Iterable[str], cure: str | None = None) -> str:
@@ -61,11 +84,9 @@ def refuse_formula(place: str, name: str) -> None:
     ValueError: node = '=1+1' is a formula for a spreadsheet: begin with another letter
     """
     first = unicodedata.normalize("NFKC", name[:1])  # wide signs count as well
-    if first in {"=", "+", "-", "@"} and not _NUMBER.fullmatch(name):
-        raise ValueError(
-            f"{place} = {name!r} is a formula for a spreadsheet: begin with another "
-            "letter"
-        )
+    bad = first in {"=", "+", "-", "@"} and not _NUMBER.fullmatch(name)
+    what = "is a formula for a spreadsheet: begin with another letter"
+    refuse(bad, f"{place} = {name!r} {what}")
 
 
 @contextmanager

@@ -4,19 +4,19 @@ Numbers are written with 12 significant digits.
 """
 
 import platform
-from dataclasses import fields
+from collections.abc import Iterator
 from importlib.metadata import version
+from itertools import product
 from typing import Any
 
 import numpy as np
 
 from dynpo_lite import Solution, check_allocation, myopic_optimum
 from dynpo_lite.companion.files.csv_tables import write_csv
-from dynpo_lite.companion.files.economy_file import EconomyFile
+from dynpo_lite.companion.files.economy_file import SETTINGS, EconomyFile
 from dynpo_lite.companion.files.preferences import ROUNDING
 from dynpo_lite.companion.outputs import strict_json
 
-VERSIONS = ("dynpo-lite", "numpy", "scipy")
 TABLES = ("allocation.csv", "risks.csv", "layers.csv", "totals.csv")
 SOLUTION_FILES = (*TABLES, "solution.json")
 
@@ -50,9 +50,8 @@ def solution_files(
     today,514.875798289,686.313930106,0,0,1
     """
     summary = summarise(file, solution, certify)
-    tables = (_allocation_csv, _risks_csv, _layers_csv, _totals_csv)
-    texts = [table(file, solution) for table in tables]
-    return dict(zip(SOLUTION_FILES, [*texts, strict_json(summary)], strict=True))
+    texts = [*_tables(file, solution), strict_json(summary)]
+    return dict(zip(SOLUTION_FILES, texts, strict=True))
 
 
 def summarise(
@@ -72,35 +71,25 @@ def summarise(
     >>> summary["certificate"]["pareto_optimal"], summary["agents"][0]["name"]
     (True, 'Coast')
     """
-    economy = file.economy
-    alone, traded = (
-        economy.risk_without_trade(file.law)[:, 0],
-        solution.risk_to_go[:, 0],
-    )
-    kinds = ("risk_without_trade", "risk_with_trade", "gain")
-    numbers = _digits(np.array([alone, traded, alone - traded]).T, economy.scale)
-    myopic = myopic_optimum(economy)[1] if file.law == "conditional" else None
-    return {
-        "agents": [
-            {"name": name} | dict(zip(kinds, row, strict=True))
-            for name, row in zip(file.names, numbers, strict=True)
-        ],
-        "certificate": (
-            _certificate(file, solution)
-            if certify
-            else {"available": False, "reason": "it was not asked for"}
-        ),
-        "currency": file.currency,
-        "individually_rational": file.individually_rational,
-        "law": file.law,
-        "myopic_value": None if myopic is None else _digits(myopic, economy.scale),
-        "retention": file.retention,
-        "surplus_split": file.surplus_split,
-        "title": file.title,
-        "total_risk_with_trade": _digits(traded.sum(), economy.scale),
-        "total_risk_without_trade": _digits(alone.sum(), economy.scale),
-        "versions": {name: version(name) for name in VERSIONS}
-        | {"python": platform.python_version()},
+    economy, size = file.economy, file.economy.scale
+    alone = economy.risk_without_trade(file.law)[:, 0]
+    traded = solution.risk_to_go[:, 0]
+    numbers = _digits([alone, traded, alone - traded], size)
+    kinds = ("name", "risk_without_trade", "risk_with_trade", "gain")
+    rows = zip(file.names, *numbers, strict=True)
+    myopic, certificate = None, {"available": False, "reason": "it was not asked for"}
+    if file.law == "conditional":
+        myopic = _digits(myopic_optimum(economy)[1], size)
+    if certify:
+        certificate = _certificate(file, solution)
+    versions = {name: version(name) for name in ("dynpo-lite", "numpy", "scipy")}
+    return {name: getattr(file, name) for name in ("title", "currency", *SETTINGS)} | {
+        "agents": [dict(zip(kinds, row, strict=True)) for row in rows],
+        "certificate": certificate,
+        "myopic_value": myopic,
+        "total_risk_with_trade": _digits(traded.sum(), size),
+        "total_risk_without_trade": _digits(alone.sum(), size),
+        "versions": versions | {"python": platform.python_version()},
     }
 
 
@@ -114,11 +103,10 @@ def _certificate(file: EconomyFile, solution: Solution) -> dict[str, Any]:
             reason = f"the check itself failed ({type(error).__name__}: {reason})"
         return {"available": False, "reason": reason}
     size, trade = file.economy.scale, report.improving_trade
-    found = {field.name: getattr(report, field.name) for field in fields(report)}
-    found["gap"] = _digits(report.gap, size)
+    found = dict(vars(report), gap=_digits(report.gap, size))
     for key in ("worst_node", "irrational_node"):
-        v = found[key]
-        found[key] = None if v is None else file.node_names[v]
+        if found[key] is not None:
+            found[key] = file.node_names[found[key]]
     found["irrational_agents"] = [file.names[i] for i in report.irrational_agents]
     if trade is not None:
         found["improving_trade"] = {
@@ -133,68 +121,39 @@ def _certificate(file: EconomyFile, solution: Solution) -> dict[str, Any]:
     return found | {"available": True}
 
 
-def _node_cells(file: EconomyFile, v: int) -> list:
-    tree, names = file.economy.tree, file.node_names
-    return [names[v], names[tree.parent[v]] if v else "", int(tree.stage[v])]
+def _tables(file: EconomyFile, solution: Solution) -> Iterator[str]:
+    """Yield the tables as CSV, in the order of their names."""
+    economy, names, agents = file.economy, file.node_names, file.names
+    tree, size = economy.tree, economy.scale
+    nodes = [names, ["", *(names[v] for v in tree.parent[1:])], tree.stage]
+    alone = economy.risk_without_trade(file.law)
 
+    paid = _clean(solution.allocation, size)
+    header = ["node", "parent", "stage", "probability", *agents]
+    yield write_csv(header, zip(*nodes, tree.probability, *paid))
 
-def _allocation_csv(file: EconomyFile, solution: Solution) -> str:
-    tree = file.economy.tree
-    paid = _clean(solution.allocation, file.economy.scale)
-    rows = [
-        [*_node_cells(file, v), tree.probability[v], *paid[:, v]]
-        for v in range(tree.n_nodes)
-    ]
-    return write_csv(["node", "parent", "stage", "probability", *file.names], rows)
-
-
-def _totals_csv(file: EconomyFile, solution: Solution) -> str:
-    economy = file.economy
-    alone = economy.risk_without_trade(file.law).sum(axis=0)
-    columns = economy.aggregate, alone, solution.total_risk_to_go, solution.surplus
-    numbers = _clean(np.array(columns), economy.scale)
-    chance = economy.tree.unconditional
-    rows = [
-        [*_node_cells(file, v), chance[v], *numbers[:, v]] for v in range(len(chance))
-    ]
-    header = ["node", "parent", "stage", "unconditional_probability", "aggregate_loss"]
-    header += ["total_risk_without_trade", "total_risk_with_trade", "surplus"]
-    return write_csv(header, rows)
-
-
-def _risks_csv(file: EconomyFile, solution: Solution) -> str:
-    economy = file.economy
-    inner = range(economy.tree.first[economy.tree.horizon])
-    columns = (
-        *(economy.risk_without_trade(file.law), solution.risk_to_go),
-        solution.premium,
-        *np.moveaxis(solution.risk_interval, 2, 0),
-        *np.moveaxis(solution.premium_interval, 2, 0),
-    )
-    numbers = _clean(np.array([c[:, inner] for c in columns]), economy.scale)
-    rows = [
-        [file.node_names[v], name, *numbers[:, i, v]]
-        for v in inner
-        for i, name in enumerate(file.names)
-    ]
+    risks = [alone, solution.risk_to_go, solution.premium]
+    risks += [solution.risk_interval, solution.premium_interval]
+    numbers = _clean(np.dstack(risks), size)
+    places = product(range(tree.first[tree.horizon]), range(len(agents)))
+    rows = [[names[v], agents[i], *numbers[i, v]] for v, i in places]
     header = ["node", "agent", "risk_without_trade", "risk_with_trade", "premium"]
     header += ["risk_low", "risk_high", "premium_low", "premium_high"]
-    return write_csv(header, rows)
+    yield write_csv(header, rows)
 
+    first, rows = "node" if file.retention == "state-dependent" else "time", []
+    for key in sorted(solution.layers):
+        for layer in solution.layers[key]:
+            limits = _clean([layer.attachment, layer.exhaustion], size)
+            place = names[key] if first == "node" else key
+            rows.append([place, *limits, *layer.shares])
+    yield write_csv([first, "attachment", "exhaustion", *agents], rows)
 
-def _layers_csv(file: EconomyFile, solution: Solution) -> str:
-    named = file.retention == "state-dependent"
-    rows = [
-        [
-            file.node_names[key] if named else key,
-            *_clean([layer.attachment, layer.exhaustion], file.economy.scale),
-            *layer.shares,
-        ]
-        for key in sorted(solution.layers)
-        for layer in solution.layers[key]
-    ]
-    first = "node" if named else "time"
-    return write_csv([first, "attachment", "exhaustion", *file.names], rows)
+    totals = economy.aggregate, alone.sum(axis=0), solution.total_risk_to_go
+    header = ["node", "parent", "stage", "unconditional_probability", "aggregate_loss"]
+    header += ["total_risk_without_trade", "total_risk_with_trade", "surplus"]
+    numbers = _clean(np.array([*totals, solution.surplus]), size)
+    yield write_csv(header, zip(*nodes, tree.unconditional, *numbers))
 
 
 def _clean(x: Any, size: float) -> np.ndarray:
