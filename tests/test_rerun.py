@@ -399,8 +399,7 @@ def test_one_cell_holds_the_parameters(tmp_path):
 
 
 def test_chapters_are_listed(tmp_path, monkeypatch):
-    for module in (parameters, rerun):
-        monkeypatch.setattr(module, "notebooks_folder", lambda: tmp_path)
+    monkeypatch.setattr(parameters, "notebooks_folder", lambda: tmp_path)
     write_chapter(tmp_path / "10_b.ipynb")
     write_notebook(tmp_path / "06_a.ipynb", [])
     first, second = rerun.list_notebooks()
