@@ -128,20 +128,17 @@ class TwoPeriodExample:
         ``k_i(u) = t_i u + (1 - t_i) min(u / (1 - a_i), 1)`` with threshold ``t_i``
         and level ``a_i``.
         """
-        return tuple(
-            Mixture([Expectation(), ExpectedShortfall(level)], [t, 1 - t])
-            for t, level in zip(self.thresholds, self.levels)
-        )
+        alarmed = map(ExpectedShortfall, self.levels)
+        pairs = zip(self.thresholds, alarmed)
+        return tuple(Mixture([Expectation(), k], [t, 1 - t]) for t, k in pairs)
 
     @cached_property
     def regimes(self) -> tuple[Regime, ...]:
         """The regimes of ``S1`` with positive probability, from low to high."""
         cuts = np.unique([0.0, *self.thresholds, 1.0])
         levels = np.where(cuts[:-1, None] >= self.thresholds, self.levels, 0.0)
-        return tuple(
-            Regime(low, high, tuple(pair))
-            for (low, high), pair in zip(pairwise(cuts.tolist()), levels.tolist())
-        )
+        pairs = map(tuple, levels.tolist())
+        return tuple(map(Regime, cuts[:-1].tolist(), cuts[1:].tolist(), pairs))
 
     # contracts ----------------------------------------------------------------
 
@@ -165,9 +162,7 @@ class TwoPeriodExample:
         [(0.0, 1.0), (1.0, 0.0)]
         """
         validate.choice("law", law, LAWS)
-        layers = (
-            self._marginal_layers if law == "marginal" else self._conditional_layers
-        )
+        layers: Layers = getattr(self, f"_{law}_layers")
         if attachment is None:
             return layers
         if not (np.isscalar(attachment) and attachment == np.inf):
@@ -195,10 +190,8 @@ class TwoPeriodExample:
         if retention == "deterministic":
             return self._judge(law, self.layers(law, attachment))
         if attachment is not None:
-            raise ValueError(
-                f"attachment = {attachment!r} goes with a deterministic contract: "
-                "add retention='deterministic'"
-            )
+            cure = "goes with a deterministic contract: add retention='deterministic'"
+            raise ValueError(f"attachment = {attachment!r} {cure}")
         return self._judge(law, ())
 
     def attachments(self, law: str = "marginal", retention: str | None = None) -> Array:
@@ -276,7 +269,10 @@ class TwoPeriodExample:
         >>> example.total_risk_to_go(100.0, law="conditional").round(6).tolist()
         100.0
         """
-        return self._contract(law, retention, attachment).total(_not_negative(s1))
+        s = validate.finite_array("s1", s1)
+        if (s < 0).any():
+            raise ValueError(f"s1 = {s.min()} is negative: S1 is a positive loss")
+        return self._contract(law, retention, attachment).total(s)
 
     def expected_total_risk_to_go(
         self,
@@ -536,10 +532,9 @@ class TwoPeriodExample:
         ([5.0, 50.0], [5.0, 165.1293])
         """
         w1 = validate.number("w1", w1, 0, 1)
-        s, contracts = _not_negative(s1), ((), *((whole,) for whole in WHOLES))
-        least, first, second = (
-            self._judge("conditional", layers).total(s) for layers in contracts
-        )
+        least = self.total_risk_to_go(s1, "conditional")
+        judges = (self._judge("conditional", (whole,)) for whole in WHOLES)
+        first, second = (judge.total(np.asarray(s1, dtype=float)) for judge in judges)
         return least - (1 - w1) * second, w1 * first
 
     def endowment_range(self, law: str = "marginal") -> tuple[float, float]:
@@ -620,17 +615,9 @@ class TwoPeriodExample:
         """
         n_samples = validate.integer("n_samples", n_samples, 100)
         seed = validate.integer("seed", seed, 0)
+        marginal = self._contract("marginal")
         conditional = self._contract("conditional", "deterministic")
-        return simulation.simulate(
-            self._contract("marginal"), conditional, n_samples, seed
-        )
-
-
-def _not_negative(s1: ArrayLike) -> Array:
-    values = validate.finite_array("s1", s1)
-    if (values < 0).any():
-        raise ValueError(f"s1 = {values.min()} is negative: S1 is a positive loss")
-    return values
+        return simulation.simulate(marginal, conditional, n_samples, seed)
 
 
 def _complete(layers: Iterable[Layer]) -> Layers:
@@ -641,16 +628,10 @@ def _complete(layers: Iterable[Layer]) -> Layers:
     ends = [0.0, *(layer.exhaustion for layer in given)]
     starts = [*(layer.attachment for layer in given), np.inf]
     if ends != starts or not all(a <= b for a, b in pairwise(ends)):
-        raise ValueError(
-            f"layers run over {starts[:-1]} to {ends[1:]}: let each begin where "
-            "the one before ends, from 0 to infinity"
-        )
-    for j, shares in enumerate(layer.shares for layer in given):
-        if not (
-            len(shares) == 2 and min(shares) >= 0 and abs(sum(shares) - 1) <= 1e-12
-        ):
-            raise ValueError(
-                f"layers[{j}].shares = {shares}: give two shares that sum to 1, none "
-                "negative"
-            )
+        cure = "let each begin where the one before ends, from 0 to infinity"
+        raise ValueError(f"layers run over {starts[:-1]} to {ends[1:]}: {cure}")
+    for j, s in enumerate(layer.shares for layer in given):
+        if not (len(s) == 2 and min(s) >= 0 and abs(sum(s) - 1) <= 1e-12):
+            cure = "give two shares that sum to 1, none negative"
+            raise ValueError(f"layers[{j}].shares = {s}: {cure}")
     return given

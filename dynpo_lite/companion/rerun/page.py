@@ -12,7 +12,7 @@ import sys
 import tempfile
 import warnings
 from base64 import b64encode
-from collections.abc import Callable
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, files
 from pathlib import Path
 from string import Template
@@ -49,8 +49,8 @@ def render_page(notebook: Any, path: Path, command: str) -> str:
     -----
     References to other pages of the book become text.
     """
-    with warnings.catch_warnings(), tempfile.TemporaryDirectory() as work:
-        warnings.simplefilter("ignore")  # of the book's tools
+    silence = warnings.catch_warnings(action="ignore")  # of the book's tools
+    with silence, tempfile.TemporaryDirectory() as work:
         page, config = _read(notebook, Path(work))
         folders = (Path(work, "html"), path.parent)
         body = _PICTURE.sub(lambda found: _embedded(found, folders), page["body"])
@@ -69,12 +69,11 @@ def render_page(notebook: Any, path: Path, command: str) -> str:
 
 def mathjax_file() -> Path | None:
     """Return the path of the installed MathJax, or None."""
-    try:
-        package = files("sphinx-mathjax-offline") or ()
-    except PackageNotFoundError:
-        return None
-    found = (Path(entry.locate()) for entry in package if entry.match(f"*/{MATHJAX}"))
-    return next(found, None)
+    with suppress(PackageNotFoundError):
+        for entry in files("sphinx-mathjax-offline") or ():
+            if entry.match(f"*/{MATHJAX}"):
+                return Path(entry.locate())
+    return None
 
 
 # --- Sphinx ---------------------------------------------------------------------------
@@ -126,32 +125,21 @@ def _read(notebook: Any, work: Path) -> tuple[dict[str, Any], Any]:
     Path(source, "page.ipynb").write_text(text, encoding="utf-8")
     found: dict[str, Any] = {}
     with patch_docutils(str(source)), docutils_namespace():
-        app = Sphinx(
-            source,
-            confdir=None,
-            outdir=work / "html",
-            doctreedir=work / "doctrees",
-            buildername="html",
-            confoverrides=_settings(),
-            status=None,  # other pages are missing: nothing to say to a reader
-            warning=None,
-        )
+        places = (source, None, work / "html", work / "doctrees")
+        # other pages are missing: nothing to say to a reader
+        app = Sphinx(*places, "html", _settings(), status=None, warning=None)
         app.config.html_static_path = []
         app.connect("doctree-read", _keep_unknown_citations)
         app.connect("missing-reference", _as_text)
         app.connect("doctree-resolved", _cut_loose_links, priority=950)
         app.connect("doctree-resolved", _fold, priority=950)
-        app.connect("html-page-context", _keeper(found), priority=950)
+
+        def keep(app: Any, name: str, template: str, context: Any, tree: Any) -> None:
+            found[name] = context
+
+        app.connect("html-page-context", keep, priority=950)
         app.build()
-        return found, app.config
-
-
-def _keeper(found: dict[str, Any]) -> Callable:
-    def keep(app: Any, name: str, template: str, context: dict, doctree: Any) -> None:
-        if name == "page":
-            found.update(body=context["body"], title=context["title"])
-
-    return keep
+        return found["page"], app.config
 
 
 def _keep_unknown_citations(app: Any, doctree: Any) -> None:

@@ -22,7 +22,6 @@ the tests ask it.
 """
 
 import ast
-import difflib
 import json
 import math
 import os
@@ -34,6 +33,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NoReturn
 
+from dynpo_lite.companion.files.messages import near
 from dynpo_lite.companion.outputs import shown
 
 TYPES = {"int": int, "float": float, "str": str, "bool": bool}
@@ -217,10 +217,8 @@ def parse_domain(text: str, kind: type) -> Interval | tuple[Any, ...] | None:
             interval = Interval(float(low), float(high), left == "[", right == "]")
             if interval.low < interval.high:
                 return interval
-    raise ValueError(
-        f"domain = {text!r} does not fit the type {kind.__name__}: "
-        "write [low, high), one of: a, b, or any"
-    )
+    cure = "write [low, high), one of: a, b, or any"
+    raise ValueError(f"domain = {text!r} does not fit the type {kind.__name__}: {cure}")
 
 
 def parse_parameters(source: str) -> tuple[Parameter, ...]:
@@ -257,9 +255,8 @@ name: type = literal  # unit; domain; meaning
         parameter = _parse_line(line)
         if parameter is None or parameter.name in found:
             what = "repeats a name" if parameter else "is not understood"
-            raise ValueError(
-                f"parameters cell, line {number} = {line!r} {what}: write {GRAMMAR}"
-            )
+            line = f"parameters cell, line {number} = {line!r}"
+            raise ValueError(f"{line} {what}: write {GRAMMAR}")
         found[parameter.name] = parameter
     return tuple(found.values())
 
@@ -289,10 +286,8 @@ def notebooks_folder() -> Path:
     """
     folder = Path(__file__).resolve().parents[3] / "notebooks"
     if not folder.is_dir():
-        raise ValueError(
-            f"notebooks folder = {str(folder)!r} does not exist: clone the repository "
-            "and install it with pip install -e ."
-        )
+        cure = "clone the repository and install it with pip install -e ."
+        raise ValueError(f"notebooks folder = {str(folder)!r} does not exist: {cure}")
     return folder
 
 
@@ -323,9 +318,9 @@ def find_notebook(notebook: str | Path) -> Path:
     chapters = sorted(notebooks_folder().glob("*.ipynb"))
     name = str(notebook).removesuffix(".ipynb")
     found = [path for path in chapters if path.stem == name]
-    if not found and re.fullmatch("[0-9]+", name):
-        number = re.compile(f"0*{name.lstrip('0')}(_|$)")
-        found = [path for path in chapters if number.match(path.stem)]
+    if name.isdigit() and not found:
+        number = name.lstrip("0")
+        found = [p for p in chapters if p.stem.split("_")[0].lstrip("0") == number]
     if len(found) == 1:
         return found[0]
     what = "names several notebooks" if found else "does not exist"
@@ -379,10 +374,8 @@ def read_parameters(notebook: str | Path) -> tuple[Parameter, ...]:
     cells = load_notebook(path)["cells"]
     tagged = [c for c in cells if "parameters" in c["metadata"].get("tags", ())]
     if len(tagged) > 1:
-        raise ValueError(
-            f"notebook = {path.stem!r} has {len(tagged)} cells tagged parameters: "
-            "keep one"
-        )
+        what = f"has {len(tagged)} cells tagged parameters: keep one"
+        raise ValueError(f"notebook = {path.stem!r} {what}")
     return parse_parameters("".join(line for c in tagged for line in c["source"]))
 
 
@@ -433,9 +426,8 @@ def check_parameters(
         if name not in declared:
             raise ValueError(unknown_parameter(name, declared))
         if name not in values:
-            raise ValueError(
-                f"parameter {name} is missing: run the cell tagged parameters first"
-            )
+            cure = "run the cell tagged parameters first"
+            raise ValueError(f"parameter {name} is missing: {cure}")
     return {
         name: parameter.coerce(values[name])
         for name, parameter in declared.items()
@@ -454,6 +446,4 @@ def unknown_parameter(name: str, allowed: Collection[str]) -> str:
     name = name if str(name).isidentifier() else repr(name)
     if not allowed:
         return f"parameter {name} is unknown: this notebook has no parameters"
-    near = difflib.get_close_matches(name, allowed, n=1)
-    hint = f"did you mean {near[0]}? " if near else ""
-    return f"parameter {name} is unknown: {hint}allowed: {', '.join(allowed)}"
+    return f"parameter {name} is unknown: {near(name, allowed)}"

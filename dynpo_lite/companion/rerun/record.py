@@ -63,10 +63,8 @@ def record(name: str, value: Any, digits: int = 12) -> None:
         cure = f"write it like {word}" if word.isidentifier() else "begin with a letter"
         raise ValueError(f"name = {name!r} is not an identifier: {cure}")
     if type(digits) is not int or not 1 <= digits <= MAX_DIGITS:
-        raise ValueError(
-            f"digits = {digits!r} is not an integer from 1 to {MAX_DIGITS}: "
-            "choose for example 12"
-        )
+        what = f"is not an integer from 1 to {MAX_DIGITS}: choose for example 12"
+        raise ValueError(f"digits = {digits!r} {what}")
     rounded = _rounded(name, value, digits)
     print(f"{name} = {rounded!r}")
     _publish(name, rounded)
@@ -101,10 +99,10 @@ def harvest(notebook: Mapping[str, Any]) -> dict[str, Any]:
     found = (output.get("data", {}).get(RECORD_MIME) for output in outputs)
     for entry in filter(None, found):
         if entry["name"] in results:
-            raise ValueError(
-                f"name = {entry['name']!r} is recorded twice in the notebook: "
-                "give each value a name of its own"
+            what = (
+                "is recorded twice in the notebook: give each value a name of its own"
             )
+            raise ValueError(f"name = {entry['name']!r} {what}")
         results[entry["name"]] = entry["value"]
     return results
 
@@ -119,10 +117,9 @@ def _rounded(name: str, value: Any, digits: int, inside: bool = False) -> Any:
         return float(f"{value:.{digits}g}") + 0.0  # no negative zero
     if isinstance(value, (bool, int, str)):
         return value
-    raise ValueError(
-        f"value of {name} = {str(value)[:40]!r} ({type(value).__name__}) cannot be "
-        "recorded: give a number, a string, a bool or a flat list of these"
-    )
+    what = f"value of {name} = {str(value)[:40]!r} ({type(value).__name__})"
+    cure = "give a number, a string, a bool or a flat list of these"
+    raise ValueError(f"{what} cannot be recorded: {cure}")
 
 
 def _publish(name: str, value: Any) -> None:

@@ -146,13 +146,10 @@ class NotebookFailed(RuntimeError):
     """A cell of the notebook raised, or the kernel died; the message is one line."""
 
 
-def run_notebook(
-    notebook: str | Path,
-    values: Mapping[str, Any],
-    output_dir: str | Path,
-    progress: bool = True,
-) -> dict[str, Any]:
-    """Run a notebook with other parameters and write its three files.
+def plan_run(
+    notebook: str | Path, values: Mapping[str, Any], output_dir: str | Path
+) -> Plan:
+    """Check everything about a run and create its output folder.
 
     Parameters
     ----------
@@ -163,37 +160,16 @@ def run_notebook(
         the caller's folder and must exist; an ``economy_path`` must be an economy.
     output_dir : str or Path
         Created with its parents; files of an earlier run are replaced.
-    progress : bool
-        Show a progress bar on stderr.
-
-    Returns
-    -------
-    dict
-        What ``results.json`` holds: ``notebook``, ``parameters`` (all of them),
-        ``results`` (name to value), ``seed`` and ``versions``.
-
-    Raises
-    ------
-    ValueError
-        If the notebook, a parameter or the output folder will not do.  No kernel has
-        been started then and nothing written.
-    NotebookFailed
-        If the notebook itself fails; as far as it ran it is kept in the output folder
-        as ``NOTEBOOK.failed.ipynb``.
-    """
-    return execute(plan_run(notebook, values, output_dir), progress)
-
-
-def plan_run(
-    notebook: str | Path, values: Mapping[str, Any], output_dir: str | Path
-) -> Plan:
-    """Check everything about a run and create its output folder.
-
-    Parameters and errors as `run_notebook`.
 
     Returns
     -------
     Plan
+
+    Raises
+    ------
+    ValueError
+        If the notebook, a parameter or the output folder will not do.  Nothing has
+        been written then.
     """
     path = parameters.find_notebook(notebook)
     declared = parameters.read_parameters(path)
@@ -208,7 +184,26 @@ def plan_run(
 
 
 def execute(plan: Plan, progress: bool = True) -> dict[str, Any]:
-    """Execute a plan; see `run_notebook`."""
+    """Execute a plan in a kernel and write its three files.
+
+    Parameters
+    ----------
+    plan : Plan
+    progress : bool
+        Show a progress bar on stderr.
+
+    Returns
+    -------
+    dict
+        What ``results.json`` holds: ``notebook``, ``parameters`` (all of them),
+        ``results`` (name to value), ``seed`` and ``versions``.
+
+    Raises
+    ------
+    NotebookFailed
+        If the notebook itself fails; as far as it ran it is kept in the output folder
+        as ``NOTEBOOK.failed.ipynb``.
+    """
     import nbformat
 
     try:
@@ -233,10 +228,8 @@ def _resolved(name: str, value: Any) -> Any:
         return value
     path = Path(value).absolute()
     if not os.path.exists(path):
-        raise ValueError(
-            f"parameter {name} = {value!r} does not exist: give a path that does, "
-            f"absolute or from {Path.cwd()}"
-        )
+        cure = f"give a path that does, absolute or from {Path.cwd()}"
+        raise ValueError(f"parameter {name} = {value!r} does not exist: {cure}")
     if name.endswith("economy_path"):
         try:
             load_economy(path)
@@ -249,36 +242,30 @@ def _require_tools() -> None:
     missing = [name for name in TOOLS if find_spec(name) is None]
     missing += ["sphinx-mathjax-offline"] if mathjax_file() is None else []
     for name in missing:
-        raise ValueError(
-            f'running a notebook needs {name}: install it with pip install -e ".[book]"'
-        )
+        cure = 'install it with pip install -e ".[book]"'
+        raise ValueError(f"running a notebook needs {name}: {cure}")
 
 
 def _refuse_malformed(path: Path) -> None:
     """Refuse what is no valid notebook, in more detail than reading it does."""
     import nbformat
 
-    content = parameters.load_notebook(path)
+    notebook = nbformat.from_dict(parameters.load_notebook(path))
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of cells without an id
-            nbformat.validate(nbformat.from_dict(content))
+        with warnings.catch_warnings(action="ignore"):  # of cells without an id
+            nbformat.validate(notebook)
     except Exception as error:  # the check itself stumbles over some of them
         why = str(getattr(error, "message", error))[:200]
-        raise ValueError(
-            f"notebook = {str(path)!r} is no valid notebook ({why}): save it again "
-            "with Jupyter"
-        ) from None
+        what = f"is no valid notebook ({why}): save it again with Jupyter"
+        raise ValueError(f"notebook = {str(path)!r} {what}") from None
 
 
 def _refuse_targets(plan: Plan) -> None:
     """Refuse to overwrite the notebook that runs, or to replace a folder."""
     target = plan.folder / plan.notebook.name
     if os.path.exists(target) and target.samefile(plan.notebook):
-        raise ValueError(
-            f"output folder = {str(plan.folder)!r} holds the notebook itself: "
-            "choose another with -o DIR"
-        )
+        what = "holds the notebook itself: choose another with -o DIR"
+        raise ValueError(f"output folder = {str(plan.folder)!r} {what}")
     names = (target.name, f"{plan.name}.html", RESULTS, plan.failed.name)
     outputs.refuse_folders(plan.folder, names)
 
@@ -315,26 +302,22 @@ def _run_kernel(plan: Plan, progress: bool) -> Any:
         except RuntimeError as error:  # of nbclient, about a kernel that is gone
             if stops:
                 raise Stopped(stops[0]) from None
-            why = " ".join(str(error).split())
-            raise NotebookFailed(
-                f"{plan.name} failed: {why} (is memory short?)"
-            ) from None
+            why = f"{' '.join(str(error).split())} (is memory short?)"
+            raise NotebookFailed(f"{plan.name} failed: {why}") from None
         notebook = _cleaned(nbformat.read(executed, as_version=4), source, plan)
     if failed:
-        raise NotebookFailed(
-            f"{plan.name} failed in cell [{failed.exec_count}]: "
-            f"{_reason(failed, plan)}; kept as far as it ran: {_keep(plan, notebook)}"
-        )
+        what = f"failed in cell [{failed.exec_count}]: {_reason(failed, plan)}"
+        raise _kept(plan, notebook, f"{what}; kept as far as it ran")
     return notebook
 
 
-def _keep(plan: Plan, notebook: Any) -> Path:
-    """Write a notebook that failed; return where."""
+def _kept(plan: Plan, notebook: Any, what: str) -> NotebookFailed:
+    """Write a notebook that failed; return the error."""
     import nbformat
 
     text = nbformat.writes(notebook) + "\n"
     outputs.write_together(plan.folder, {plan.failed.name: text})
-    return plan.failed
+    return NotebookFailed(f"{plan.name} {what}: {plan.failed}")
 
 
 def _page(plan: Plan, notebook: Any) -> str:
@@ -342,10 +325,8 @@ def _page(plan: Plan, notebook: Any) -> str:
         return render_page(notebook, plan.notebook, plan.command)
     except Exception as error:
         why = " ".join(f"{type(error).__name__}: {error}".split())
-        raise NotebookFailed(
-            f"{plan.name} ran, but no page can be made of it ({why}); kept: "
-            f"{_keep(plan, notebook)}"
-        ) from error
+        what = f"ran, but no page can be made of it ({why}); kept"
+        raise _kept(plan, notebook, what) from error
 
 
 def _reason(error: Any, plan: Plan) -> str:
@@ -389,7 +370,7 @@ def _kernel_of_this_interpreter(work: str, stops: list[int]) -> type:
 
 def _cleaned(notebook: Any, source: Any, plan: Plan) -> Any:
     """Remove times, machine paths and other accidents of an execution."""
-    from papermill.translators import translate_parameters
+    from papermill.translators import PythonTranslator
 
     notebook.metadata = copy.deepcopy(source.metadata)
     for cell in notebook.cells:
@@ -400,8 +381,7 @@ def _cleaned(notebook: Any, source: Any, plan: Plan) -> Any:
         if not (tags := cell.metadata.get("tags")):  # papermill gives every cell some
             cell.metadata.pop("tags", None)
         elif "injected-parameters" in tags:  # shown as typed: paths not made absolute
-            shown = translate_parameters("python3", "python", plan.typed, "Parameters")
-            cell.source = shown
+            cell.source = PythonTranslator.codify(plan.typed, "Parameters")
             if "id" in cell:
                 cell.id = "injected-parameters"  # papermill draws one at random
     return notebook
