@@ -1,6 +1,6 @@
 """What contracts on ``S2`` cost: risks at time 1, their mean, and risks at time 0."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import product
@@ -135,6 +135,29 @@ class Assessment:
             return np.nan, np.nan
         return low + 0.0, high + 0.0
 
+    def state_dependent_by_marginal_law(self) -> float:
+        """Return what the contract that depends on ``S1`` costs by the marginal law."""
+        result = 0.0
+        for i, regime in product((0, 1), self.regimes):
+            own = [other for other in self.regimes if other.owner == i]
+            result += regime.probability * self._shortfall_on(own, regime.levels[i])
+        return result
+
+    def _shortfall_on(self, regimes: Iterable[Regime], level: float) -> float:
+        """Expected Shortfall of S2 where S1 lies in the regimes, and 0 elsewhere."""
+        losses, tail = self.losses, ExpectedShortfall(level).tail
+        ends = [losses.s1_quantile([r.low, r.high]) for r in regimes]
+
+        def beyond(x: float, power: int) -> float:
+            """Return P(S2 > x) there for power 0, E(S2 - x)^+ for 1."""
+            given = partial(_excess, x=x, power=power)
+            return sum(losses.over_s1(given, *pair) for pair in ends)
+
+        q = 0.0
+        if beyond(0.0, 0) > tail:
+            q = root(lambda x: beyond(x, 0) - tail, 0.0, FAR * losses.mean)
+        return q + beyond(q, 1) / tail
+
     def _total(self, regime: Regime, s1: Any = 0.0) -> Array:
         return self._risks(regime, s1).sum(axis=0)
 
@@ -158,35 +181,7 @@ class Assessment:
         return full + rest / tail
 
 
-def _excess(s1: Any, x: Array) -> Array:
-    """``E[(S2 - x)^+]`` given ``S1 = s1``."""
+def _excess(s1: Any, x: Any, power: int = 1) -> Array:
+    """``E[(S2 - x)^+]`` given ``S1 = s1``; the probability that it is not 0 for 0."""
     with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(s1 > 0, s1 * np.exp(-x / s1), 0.0)
-
-
-def state_dependent_by_marginal_law(
-    losses: ExponentialPair, regimes: tuple[Regime, ...]
-) -> float:
-    """Return the expected total risk of the state-dependent contract, marginal law."""
-    result = 0.0
-    for i, regime in product((0, 1), regimes):
-        own = [other for other in regimes if other.owner == i]
-        result += regime.probability * _shortfall_on(losses, own, regime.levels[i])
-    return result
-
-
-def _shortfall_on(
-    losses: ExponentialPair, regimes: Iterable[Regime], level: float
-) -> float:
-    """Expected Shortfall of S2 where S1 lies in the regimes, and 0 elsewhere."""
-
-    def over(f: Callable[[Array], Array]) -> float:
-        ends = (losses.s1_quantile([r.low, r.high]) for r in regimes)
-        return sum(losses.over_s1(f, low, high) for low, high in ends)
-
-    def too_likely(x: float) -> float:
-        return over(lambda s: np.exp(-x / s)) - tail
-
-    tail = ExpectedShortfall(level).tail
-    q = root(too_likely, 0.0, FAR * losses.mean) if too_likely(0.0) > 0 else 0.0
-    return q + over(lambda s: s * np.exp(-q / s)) / tail
+        return np.where(s1 > 0, s1**power * np.exp(-x / s1), 0.0)

@@ -26,12 +26,15 @@ from numpy.typing import ArrayLike
 from dynpo_lite.base import validate
 from dynpo_lite.base.reading import LAWS, reading
 from dynpo_lite.risk.distortions import Expectation, ExpectedShortfall, Mixture
-from dynpo_lite.section6 import assessment, contracts, simulation
+from dynpo_lite.section6 import contracts, simulation
 from dynpo_lite.section6.assessment import Assessment, Regime
 from dynpo_lite.section6.contracts import WHOLES, Layers
 from dynpo_lite.section6.losses import Array, ExponentialPair
 from dynpo_lite.section6.simulation import Simulation
 from dynpo_lite.sharing.layers import Layer, level_bands, stack
+
+Text = str | None  # the types of optional arguments
+Number = float | None
 
 # of the parameters whose names hold a word: the upper end, which ends belong, the cure
 DOMAINS = {
@@ -142,7 +145,7 @@ class TwoPeriodExample:
 
     # contracts ----------------------------------------------------------------
 
-    def layers(self, law: str = "marginal", attachment: float | None = None) -> Layers:
+    def layers(self, law: str = "marginal", attachment: Number = None) -> Layers:
         """Return the optimal deterministic contract on ``S2``.
 
         Parameters
@@ -183,7 +186,7 @@ class TwoPeriodExample:
         return Assessment(self.losses, self.regimes, law, layers)
 
     def _contract(
-        self, law: str, retention: str | None = None, attachment: float | None = None
+        self, law: str, retention: Text = None, attachment: Number = None
     ) -> Assessment:
         """Return the assessment of the contract of a reading."""
         law, retention = reading(law, retention)
@@ -194,7 +197,7 @@ class TwoPeriodExample:
             raise ValueError(f"attachment = {attachment!r} {cure}")
         return self._judge(law, ())
 
-    def attachments(self, law: str = "marginal", retention: str | None = None) -> Array:
+    def attachments(self, law: str = "marginal", retention: Text = None) -> Array:
         r"""Return where the layers change hands: strict sign changes of the comparison.
 
         Parameters
@@ -243,8 +246,8 @@ class TwoPeriodExample:
         self,
         s1: ArrayLike,
         law: str = "marginal",
-        retention: str | None = None,
-        attachment: float | None = None,
+        retention: Text = None,
+        attachment: Number = None,
     ) -> Array:
         """Return the total risk-to-go at time 1 given ``S1 = s1``.
 
@@ -275,10 +278,7 @@ class TwoPeriodExample:
         return self._contract(law, retention, attachment).total(s)
 
     def expected_total_risk_to_go(
-        self,
-        law: str = "marginal",
-        retention: str | None = None,
-        attachment: float | None = None,
+        self, law: str = "marginal", retention: Text = None, attachment: Number = None
     ) -> float:
         """Return the mean of the total risk-to-go at time 1.
 
@@ -329,10 +329,7 @@ class TwoPeriodExample:
         return self._judge(law, _complete(layers)).mean()
 
     def time0_total_risk(
-        self,
-        law: str = "marginal",
-        retention: str | None = None,
-        attachment: float | None = None,
+        self, law: str = "marginal", retention: Text = None, attachment: Number = None
     ) -> float:
         r"""Return the least total risk at time 0, given the contract for time 2.
 
@@ -360,10 +357,7 @@ class TwoPeriodExample:
         return min(self.time0_assessments(law, retention, attachment))
 
     def time0_assessments(
-        self,
-        law: str = "marginal",
-        retention: str | None = None,
-        attachment: float | None = None,
+        self, law: str = "marginal", retention: Text = None, attachment: Number = None
     ) -> tuple[float, ...]:
         """Return each agent's own time-0 risk of ``S1`` plus the total risk-to-go.
 
@@ -408,8 +402,8 @@ class TwoPeriodExample:
         self,
         x: ArrayLike,
         law: str = "marginal",
-        retention: str | None = None,
-        attachment: float | None = None,
+        retention: Text = None,
+        attachment: Number = None,
     ) -> Array:
         r"""Return :math:`P(S_1 + \bar R_1 > x)`.
 
@@ -443,7 +437,7 @@ class TwoPeriodExample:
     # individual rationality ---------------------------------------------------
 
     def premium_interval(
-        self, w1: float, attachment: float | None = None
+        self, w1: float, attachment: Number = None
     ) -> tuple[float, float]:
         """Return the constants ``c`` that keep both agents at least as well off.
 
@@ -479,7 +473,7 @@ class TwoPeriodExample:
         gains = endowed - self.agent_risk_to_go(attachment)
         return float(-gains[1].min()), float(gains[0].min())
 
-    def agent_risk_to_go(self, attachment: float | None = None) -> Array:
+    def agent_risk_to_go(self, attachment: Number = None) -> Array:
         """Return each agent's risk of its own layers of ``S2``, in every regime.
 
         Marginal law, premia left out.
@@ -583,7 +577,7 @@ class TwoPeriodExample:
         ... )
         1082.336547
         """
-        return assessment.state_dependent_by_marginal_law(self.losses, self.regimes)
+        return self._judge("marginal", ()).state_dependent_by_marginal_law()
 
     def simulate(self, n_samples: int, seed: int) -> Simulation:
         """Estimate the numbers of Section 6.2 from samples of ``(S1, S2)``.

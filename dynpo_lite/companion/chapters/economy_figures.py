@@ -38,11 +38,10 @@ def tree(economy, currency, quantity=None, label="aggregate loss"):
     quantity = economy.aggregate if quantity is None else np.asarray(quantity)
     _, axes = plt.subplots()
     stage, chance = shape.stage, shape.unconditional
+    look = {"color": "#999999", "alpha": 0.6}
     for v in range(1, shape.n_nodes):
         ends, width = [shape.parent[v], v], 0.4 + 3 * np.sqrt(chance[v])
-        axes.plot(
-            stage[ends], quantity[ends], "-", color="#999999", lw=width, alpha=0.6
-        )
+        axes.plot(stage[ends], quantity[ends], "-", linewidth=width, **look)
     area = 8 + 250 * chance[1:]
     axes.scatter(stage[1:], quantity[1:], area, color=COLOURS[0], zorder=3)
     axes.plot(stage[0], quantity[0], "s", color=INK, zorder=3)

@@ -29,7 +29,6 @@ STYLE = {
     "legend.fontsize": 10,
     "legend.frameon": False,
     "lines.linewidth": 2,
-    "savefig.facecolor": "white",
 }
 
 

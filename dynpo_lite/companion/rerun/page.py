@@ -23,6 +23,7 @@ MATHJAX = "mathjax/tex-svg-full.js"  # the fonts are outlines in it: nothing to 
 REPOSITORY = Path(__file__).parents[3]
 STATEMENTS = "dynpo_sphinx"  # the book's own extension, in its tools
 CITED = "```{bibliography}\n:filter: cited\n```"
+MYST = {"myst_enable_extensions": ["amsmath", "colon_fence", "dollarmath"]}
 # settings of the site around the pages
 SITE = ("html_css_files", "html_js_files", "html_static_path", "template_bridge")
 
@@ -49,6 +50,8 @@ def render_page(notebook: Any, path: Path, command: str) -> str:
     -----
     References to other pages of the book become text.
     """
+    from pygments.formatters import HtmlFormatter
+
     silence = warnings.catch_warnings(action="ignore")  # of the book's tools
     with silence, tempfile.TemporaryDirectory() as work:
         page, config = _read(notebook, Path(work))
@@ -56,10 +59,11 @@ def render_page(notebook: Any, path: Path, command: str) -> str:
         body = _PICTURE.sub(lambda found: _embedded(found, folders), page["body"])
     mathjax = mathjax_file()
     assert mathjax is not None  # asked for before the run
+    formatter = HtmlFormatter(style="a11y-high-contrast-light")
     template = Path(__file__).with_suffix(".html").read_text(encoding="utf-8")
     return Template(template).substitute(
         title=re.sub("<[^>]*>", "", page["title"]) or html.escape(path.stem),
-        style=_code_style(),
+        style=formatter.get_style_defs(".highlight"),
         settings=json.dumps(config.mathjax3_config),
         mathjax=mathjax.read_text(encoding="utf-8"),
         command=html.escape(command),
@@ -87,24 +91,22 @@ def _settings() -> dict[str, Any]:
     book = yaml.safe_load(file.read_text("utf-8")) if file.is_file() else {}
     sphinx = book.get("sphinx", {})
     folder = sphinx.get("local_extensions", {}).get(STATEMENTS)
-    if folder and str(REPOSITORY / folder) not in sys.path:
-        sys.path.append(str(REPOSITORY / folder))
+    extensions = ["myst_nb", "sphinx_design", "sphinxcontrib.bibtex"]
+    extensions += sphinx.get("extra_extensions", ["sphinx_proof"])
+    if folder:
+        extensions.append(STATEMENTS)
+        tools = str(REPOSITORY / folder)
+        sys.path += [] if tools in sys.path else [tools]
     cited = book.get("bibtex_bibfiles", ())
     settings = {k: v for k, v in sphinx.get("config", {}).items() if k not in SITE}
     return settings | {
         "bibtex_bibfiles": [str(REPOSITORY / file) for file in cited],
-        "extensions": [
-            *("myst_nb", "sphinx_design", "sphinxcontrib.bibtex"),
-            *sphinx.get("extra_extensions", ["sphinx_proof"]),
-            *([STATEMENTS] if folder else []),
-        ],
+        "extensions": extensions,
         "html_copy_source": False,
         "html_permalinks": False,
         "html_scaled_image_link": False,
         "html_theme": "basic",
-        "myst_enable_extensions": book.get("parse", {}).get(
-            "myst_enable_extensions", ["amsmath", "colon_fence", "dollarmath"]
-        ),
+        "myst_enable_extensions": book.get("parse", MYST)["myst_enable_extensions"],
         "nb_execution_mode": "off",
         "root_doc": "page",
     }
@@ -210,9 +212,3 @@ def _accessible(body: str) -> str:
     body = body.replace(' aria-label="Toggle hidden content"', "")  # it hides the text
     body = body.replace('role="doc-biblioentry"', 'role="listitem"')
     return re.sub(r"<th(?: [^>]*)?>(?:<p></p>)?</th>", "<td></td>", body)
-
-
-def _code_style() -> str:
-    from pygments.formatters import HtmlFormatter
-
-    return HtmlFormatter(style="a11y-high-contrast-light").get_style_defs(".highlight")

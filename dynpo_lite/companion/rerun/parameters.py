@@ -57,15 +57,6 @@ class Interval:
         at_end = at_end or (self.high_closed and value == self.high)
         return at_end or self.low < value < self.high
 
-    def cure(self, kind: str) -> str:
-        """Say in words what is allowed, for values called `kind`."""
-        ends = []
-        if math.isfinite(self.low):
-            ends.append(f"{'of at least' if self.low_closed else 'above'} {self.low:g}")
-        if math.isfinite(self.high):
-            ends.append(f"{'at most' if self.high_closed else 'below'} {self.high:g}")
-        return f"choose {kind} " + (" and ".join(ends) or "that is finite")
-
 
 @dataclass(frozen=True)
 class Parameter:
@@ -167,16 +158,23 @@ sample size)
         return self.coerce(value)
 
     def _refuse(self, value: Any, what: str, cure: str | None = None) -> NoReturn:
+        why = f"{shown(value)} {what}: {cure or self._cure()}"
+        raise ValueError(f"parameter {self.name} = {why} ({self.unit}; {self.meaning})")
+
+    def _cure(self) -> str:
+        """Say in words what is allowed."""
         domain = parse_domain(self.domain, self.type)
         if self.type is bool:
-            cure = "write true or false"
-        elif isinstance(domain, Interval):
-            cure = cure or domain.cure(KINDS[self.type])
-        elif domain:
-            cure = cure or "choose one of " + ", ".join(map(str, domain))
-        cure = cure or f"write {KINDS[self.type]} such as {self.default!r}"
-        what = f"{shown(value)} {what}: {cure} ({self.unit}; {self.meaning})"
-        raise ValueError(f"parameter {self.name} = {what}")
+            return "write true or false"
+        if domain is None:
+            return f"write {KINDS[self.type]} such as {self.default!r}"
+        if isinstance(domain, tuple):
+            return "choose one of " + ", ".join(map(str, domain))
+        low = "of at least" if domain.low_closed else "above"
+        high = "at most" if domain.high_closed else "below"
+        ends = ((low, domain.low), (high, domain.high))
+        words = [f"{word} {end:g}" for word, end in ends if math.isfinite(end)]
+        return f"choose {KINDS[self.type]} {' and '.join(words) or 'that is finite'}"
 
 
 def parse_domain(text: str, kind: type) -> Interval | tuple[Any, ...] | None:
@@ -428,11 +426,8 @@ def check_parameters(
         if name not in values:
             cure = "run the cell tagged parameters first"
             raise ValueError(f"parameter {name} is missing: {cure}")
-    return {
-        name: parameter.coerce(values[name])
-        for name, parameter in declared.items()
-        if name in values
-    }
+    given = [p for p in declared.values() if p.name in values]
+    return {p.name: p.coerce(values[p.name]) for p in given}
 
 
 def unknown_parameter(name: str, allowed: Collection[str]) -> str:

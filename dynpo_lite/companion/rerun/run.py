@@ -13,7 +13,6 @@ papermill, nbformat and Sphinx are imported where they are used: they take longe
 everything the command line does without them.
 """
 
-import copy
 import itertools
 import logging
 import os
@@ -372,7 +371,7 @@ def _cleaned(notebook: Any, source: Any, plan: Plan) -> Any:
     """Remove times, machine paths and other accidents of an execution."""
     from papermill.translators import PythonTranslator
 
-    notebook.metadata = copy.deepcopy(source.metadata)
+    notebook.metadata = source.metadata
     for cell in notebook.cells:
         if "outputs" in cell:
             cell.outputs = _joined_streams(cell.outputs)
