@@ -115,14 +115,10 @@ class Assessment:
         Layers in which the agents tie are shared in any one proportion; both ends are
         nan where no endowments admit premia.
         """
-        ties = tuple(
-            layer if layer.shares == TIED else replace(layer, shares=(0.0, 0.0))
-            for layer in self.layers
-        )
-        whole, kept, tied = (
-            replace(self, layers=layers).of_each() / self.losses.mean
-            for layers in (WHOLES, self.layers, ties)
-        )
+        none, mean = (0.0, 0.0), self.losses.mean
+        ties = [y if y.shares == TIED else replace(y, shares=none) for y in self.layers]
+        parts = (replace(self, layers=y) for y in (WHOLES, self.layers, tuple(ties)))
+        whole, kept, tied = (part.of_each() / mean for part in parts)
         # variables w1, q (agent 1's part of the ties), c:  kept + ... + c <= endowed
         rows = np.stack([-whole, 2 * tied, np.ones(whole.shape)], axis=-1)
         rows[1] *= -1

@@ -121,13 +121,11 @@ def _read(notebook: Any, work: Path) -> tuple[dict[str, Any], Any]:
     cells = list(notebook.cells)
     if any(c.cell_type == "markdown" and "{cite" in c.source for c in cells):
         cells.append(nbformat.v4.new_markdown_cell(CITED, id="cited"))
-    source = work / "source"
-    source.mkdir()
     text = nbformat.writes(nbformat.from_dict(dict(notebook, cells=cells)))
-    Path(source, "page.ipynb").write_text(text, encoding="utf-8")
+    Path(work, "page.ipynb").write_text(text, encoding="utf-8")
     found: dict[str, Any] = {}
-    with patch_docutils(str(source)), docutils_namespace():
-        places = (source, None, work / "html", work / "doctrees")
+    with patch_docutils(str(work)), docutils_namespace():
+        places = (work, None, work / "html", work / "doctrees")
         # other pages are missing: nothing to say to a reader
         app = Sphinx(*places, "html", _settings(), status=None, warning=None)
         app.config.html_static_path = []

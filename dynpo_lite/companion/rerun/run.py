@@ -208,11 +208,9 @@ def execute(plan: Plan, progress: bool = True) -> dict[str, Any]:
     try:
         notebook = _run_kernel(plan, progress)
         results = _results(plan, notebook)
-        content = {
-            f"{plan.name}.ipynb": nbformat.writes(notebook) + "\n",
-            f"{plan.name}.html": _page(plan, notebook),
-            RESULTS: outputs.strict_json(results),
-        }
+        content = {f"{plan.name}.ipynb": nbformat.writes(notebook) + "\n"}
+        content[f"{plan.name}.html"] = _page(plan, notebook)
+        content[RESULTS] = outputs.strict_json(results)
         outputs.write_together(plan.folder, content)
     except BaseException:
         outputs.remove_empty(plan.created)
@@ -401,14 +399,10 @@ def _joined_streams(found: list) -> list:
 
 def _results(plan: Plan, notebook: Any) -> dict[str, Any]:
     versions = {name: version(name) for name in VERSIONS}
+    versions["python"] = platform.python_version()
     try:
-        results = harvest(notebook)
+        found = {"notebook": plan.name, "results": harvest(notebook)}
     except ValueError as error:
         raise NotebookFailed(f"{plan.name} failed: {error}") from None
-    return {
-        "notebook": plan.name,
-        "parameters": plan.parameters,
-        "results": results,
-        "seed": plan.parameters.get("seed"),
-        "versions": versions | {"python": platform.python_version()},
-    }
+    values = {"parameters": plan.parameters, "seed": plan.parameters.get("seed")}
+    return found | values | {"versions": versions}
