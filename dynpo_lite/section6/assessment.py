@@ -62,31 +62,31 @@ class Assessment:
     law: str
     layers: Layers
 
+    @property
+    def cuts(self) -> Array:
+        """Where the regimes of ``S1`` meet."""
+        return self.losses.s1_quantile([regime.low for regime in self.regimes[1:]])
+
     def regime_of(self, s1: Array) -> Integers:
         """Return the number of the regime in which each value of ``S1`` lies."""
-        cuts = self.losses.s1_quantile([regime.low for regime in self.regimes[1:]])
-        return np.searchsorted(cuts, s1)
+        return np.searchsorted(self.cuts, s1)
 
     def total(self, s1: Array) -> Array:
         """Return the sum of both risks at time 1 given ``S1 = s1``."""
-        totals = [self._total(regime, s1) for regime in self.regimes]
+        totals = [self._risks(regime, s1).sum(axis=0) for regime in self.regimes]
         return np.asarray(np.choose(self.regime_of(s1), totals))
 
     def mean(self, above: float = 0.0) -> float:
         """Return E[total at time 1; S1 beyond its quantile at ``above``]."""
-        result = 0.0
-        for regime in (regime for regime in self.regimes if regime.high > above):
-            low, high = max(regime.low, above), regime.high
-            if self.law == "marginal":
-                result += (high - low) * float(self._total(regime))
-            else:
-                start, end = self.losses.s1_quantile([low, high])
-                edges = [layer.attachment for layer in self.layers]
-                logs = [log for log in map(log_tail, regime.levels) if log]
-                kinks = [edge / log for edge in edges for log in logs]
-                given = partial(self._total, regime)
-                result += self.losses.over_s1(given, start, end, kinks)
-        return result
+        if self.law == "marginal":
+            beyond = [r for r in self.regimes if r.high > above]
+            weights = [regime.high - max(regime.low, above) for regime in beyond]
+            return float(weights @ np.sum([self._risks(r) for r in beyond], axis=1))
+        start = float(self.losses.s1_quantile(above))
+        edges = [layer.attachment for layer in self.layers]
+        logs = [log_tail(level) for regime in self.regimes for level in regime.levels]
+        kinks = [edge / log for edge in edges for log in logs if log]
+        return self.losses.over_s1(self.total, start, np.inf, [*self.cuts, *kinks])
 
     def at_time0(self, level: float) -> float:
         """Return the Expected Shortfall of ``S1`` plus the total at time 1."""
@@ -153,9 +153,6 @@ class Assessment:
         if beyond(0.0, 0) > tail:
             q = root(lambda x: beyond(x, 0) - tail, 0.0, FAR * losses.mean)
         return q + beyond(q, 1) / tail
-
-    def _total(self, regime: Regime, s1: Any = 0.0) -> Array:
-        return self._risks(regime, s1).sum(axis=0)
 
     def _risks(self, regime: Regime, s1: Any = 0.0) -> Array:
         """Each agent's risk of its layers, one row each; by the marginal law any S1."""
