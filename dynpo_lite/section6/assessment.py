@@ -79,9 +79,8 @@ class Assessment:
     def mean(self, above: float = 0.0) -> float:
         """Return E[total at time 1; S1 beyond its quantile at ``above``]."""
         if self.law == "marginal":
-            beyond = [r for r in self.regimes if r.high > above]
-            weights = [regime.high - max(regime.low, above) for regime in beyond]
-            return float(weights @ np.sum([self._risks(r) for r in beyond], axis=1))
+            weights = [max(r.high - max(r.low, above), 0.0) for r in self.regimes]
+            return float(self.of_each().sum(axis=0) @ weights)
         start = float(self.losses.s1_quantile(above))
         edges = [layer.attachment for layer in self.layers]
         logs = [log_tail(level) for regime in self.regimes for level in regime.levels]
@@ -175,6 +174,6 @@ class Assessment:
 
 
 def _excess(s1: Any, x: Any, power: int = 1) -> Array:
-    """``E[(S2 - x)^+]`` given ``S1 = s1``; the probability that it is not 0 for 0."""
+    """``E[(S2 - x)^+]`` given ``S1 = s1``; for power 0 instead ``P(S2 > x)``."""
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.where(s1 > 0, s1**power * np.exp(-x / s1), 0.0)
