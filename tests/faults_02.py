@@ -58,7 +58,7 @@ def future_discounted(patch):
             risk[nodes] = true_risk_to_go(tree, z, measure)[nodes]
         return risk
 
-    patch.setattr(dynpo_lite.economy.economy, "risk_to_go", risk_to_go)
+    patch.setattr(dynpo_lite.scenarios.nested_risk, "risk_to_go", risk_to_go)
 
 
 def totals_of_the_end(patch):

@@ -2,12 +2,9 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
-
-K = TypeVar("K")
-V = TypeVar("V")
 
 
 class ByValue:
@@ -31,7 +28,7 @@ def _frozen(value: Any) -> Any:
     return value
 
 
-class ReadOnly(Mapping[K, V]):
+class ReadOnly(Mapping[Any, Any]):
     """A dict that cannot be changed, and can be pickled.
 
     Examples
@@ -40,17 +37,17 @@ class ReadOnly(Mapping[K, V]):
     'one'
     """
 
-    def __init__(self, items: Mapping[K, V]):
+    def __init__(self, items: Mapping[Any, Any]):
         self._items = dict(items)
 
-    def __getitem__(self, key: K) -> V:
+    def __getitem__(self, key: Any) -> Any:
         return self._items[key]
 
-    def __iter__(self) -> Iterator[K]:
+    def __iter__(self) -> Iterator[Any]:
         return iter(self._items)
 
     def __len__(self) -> int:
         return len(self._items)
 
     def __repr__(self) -> str:
-        return repr(self._items)
+        return repr(dict(self))

@@ -3,12 +3,12 @@
 from typing import Any, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike as ArrayLike
+from numpy.typing import NDArray as NDArray
 
 Array: TypeAlias = NDArray[np.float64]
 Bools: TypeAlias = NDArray[np.bool_]
 Integers: TypeAlias = NDArray[np.integer[Any]]
-Measure: TypeAlias = Any  # a Distortion, a Supremum, or a callable of probabilities
 # one field has one type: given as array_like or a sequence, kept as a read-only
 # ndarray or a tuple
 Kept: TypeAlias = Any

@@ -2,12 +2,11 @@
 
 import math
 from collections.abc import Iterable, Sequence
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from dynpo_lite.base.types import Array
+from dynpo_lite.base.types import Array, NDArray
 
 Shape = Sequence[int | None]
 
@@ -61,9 +60,9 @@ def number(
     left = "[" if closed in ("both", "left") and math.isfinite(low) else "("
     right = "]" if closed in ("both", "right") and math.isfinite(high) else ")"
     domain = f"{left}{low:g}, {high:g}{right}"
-    if isinstance(value, (bool, np.bool_, str, bytes)) or not np.isscalar(value):
-        raise TypeError(f"{name} = {value!r} is not a number: give a real number")
     try:
+        if isinstance(value, (bool, np.bool_, str, bytes)) or not np.isscalar(value):
+            raise TypeError
         result = float(value)  # type: ignore[arg-type]
     except (TypeError, ValueError):
         raise TypeError(
@@ -88,13 +87,18 @@ def integer(name: str, value: Any, low: int) -> int:
     ...
     ValueError: n_samples = 0 is too small: choose an integer of at least 100
     """
-    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, np.integer)):
+    if not is_integer(value):
         raise TypeError(f"{name} = {value!r} is not an integer: give an integer")
     if value < low:
         raise ValueError(
             f"{name} = {value!r} is too small: choose an integer of at least {low}"
         )
     return int(value)
+
+
+def is_integer(value: Any) -> bool:
+    """Tell whether a value is an integer of Python or numpy; truth values are none."""
+    return isinstance(value, (int, np.integer)) and not isinstance(value, bool)
 
 
 def choice(name: str, value: Any, allowed: Iterable[Any]) -> Any:
@@ -167,17 +171,14 @@ def real_array(
             f"{name} is a masked array: leave out or fill what is masked, as "
             "compressed() and filled() do"
         )
-    want = len(shape) if shape is not None else ndim
-    fits = (want is None or array.ndim == want) and (
-        shape is None
-        or all(w in (None, got) for w, got in zip(shape, array.shape, strict=True))
-    )
+    fits = ndim in (None, array.ndim)
+    if shape is not None:
+        pairs = zip(shape, array.shape)
+        fits = array.ndim == len(shape) and all(w in (None, got) for w, got in pairs)
     if not fits:
-        asked = (
-            f"shape {tuple('any' if w is None else w for w in shape)}"
-            if shape is not None
-            else f"{ndim} " + ("axis" if ndim == 1 else "axes")
-        )
+        asked = f"{ndim} {'axis' if ndim == 1 else 'axes'}"
+        if shape is not None:
+            asked = f"shape {tuple('any' if w is None else w for w in shape)}"
         raise ValueError(f"{name} has shape {array.shape}: give an array with {asked}")
     if array.size == 0:
         raise ValueError(f"{name} is empty: give at least one number")
@@ -197,23 +198,20 @@ def finite_array(
     ValueError: losses holds nan at position 1: remove or replace it
     """
     array = real_array(name, value, shape, ndim)
-    if not np.isfinite(array).all():
-        raise_not_finite(name, array)
+    finite = np.isfinite(array)
+    if not finite.all():
+        where = tuple(np.argwhere(~finite)[0].tolist())
+        position = where[0] if len(where) == 1 else where
+        raise ValueError(
+            f"{name} holds {array[where]} at position {position}: remove or replace it"
+        )
     return array
-
-
-def raise_not_finite(name: str, array: Array) -> NoReturn:
-    """Raise the error that names the first entry of ``array`` that is not finite."""
-    where = np.argwhere(~np.isfinite(array))[0]
-    position = int(where[0]) if len(where) == 1 else tuple(int(i) for i in where)
-    entry = array[tuple(where)]
-    raise ValueError(
-        f"{name} holds {entry} at position {position}: remove or replace it"
-    )
 
 
 def probabilities(name: str, value: Any, size: int | None = None) -> Array:
     """Return probabilities: non-negative, summing to 1 up to 1e-9, renormalised.
+
+    With a size None stands for equal ones.
 
     Examples
     --------
@@ -222,9 +220,10 @@ def probabilities(name: str, value: Any, size: int | None = None) -> Array:
     ...
     ValueError: weights sum to 1.1: divide them by their sum
     """
+    if value is None and size is not None:
+        return np.full(size, 1.0 / size)
     array = finite_array(name, value, shape=(size,))
-    if array.min() < 0:
-        i = int(np.argmax(array < 0))
+    if (i := first(array < 0)) is not None:
         raise ValueError(
             f"{name} holds {array[i]} at position {i}: probabilities are at least 0"
         )
@@ -234,10 +233,41 @@ def probabilities(name: str, value: Any, size: int | None = None) -> Array:
     return array / total
 
 
+def first(found: Any) -> int | None:
+    """Return the first place that holds True, None without any."""
+    return int(np.argmax(found)) if found.any() else None
+
+
+def entries(name: str, value: Any, what: str = "none") -> tuple:
+    """Return a sequence as a tuple of at least one.
+
+    Examples
+    --------
+    >>> entries("agents", [])
+    Traceback (most recent call last):
+    ...
+    ValueError: agents = [] holds none: give at least one
+    """
+    try:
+        result = tuple(value)
+    except TypeError:
+        result = ()
+    if not result:
+        raise ValueError(f"{name} = {value!r} holds {what}: give at least one")
+    return result
+
+
 def frozen(array: NDArray[Any]) -> NDArray[Any]:
     """Return the array, no longer writeable."""
     array.setflags(write=False)
     return array
+
+
+def keep(record: object, **values: Any) -> None:
+    """Set fields of a frozen dataclass; arrays become read-only."""
+    for name, value in values.items():
+        value = frozen(value) if isinstance(value, np.ndarray) else value
+        object.__setattr__(record, name, value)
 
 
 def instance(name: str, value: object, kind: type) -> None:

@@ -9,21 +9,17 @@ mass of the n states that gain most must not exceed ``k`` of their probability, 
 every n.  The marginal reading is in :mod:`dynpo_lite.economy.marginal_certificate`.
 """
 
-from collections.abc import Callable, Sequence
-from itertools import pairwise
-
 import numpy as np
-from numpy.typing import ArrayLike
 
 from dynpo_lite.base import validate
 from dynpo_lite.base.lp import solve_lp
 from dynpo_lite.base.reading import LAWS
-from dynpo_lite.base.types import Array, Integers
+from dynpo_lite.base.types import Array, ArrayLike, Integers
 from dynpo_lite.economy.economy import Economy
 from dynpo_lite.economy.marginal_certificate import marginal_savings
-from dynpo_lite.economy.report import Report, Trade
-from dynpo_lite.risk.distortions import Distortion
+from dynpo_lite.economy.report import Report, Savings, Trade
 from dynpo_lite.risk.measures import choquet
+from dynpo_lite.scenarios.nested_risk import Parts
 from dynpo_lite.sharing.improvement import is_comonotone
 
 TOL = 1e-9
@@ -81,12 +77,10 @@ def check_allocation(
     allocation = economy.allocation("allocation", allocation)
     tol = TOL * economy.scale
     risk = economy.risk_to_go(allocation, law)
-    alone = economy.risk_without_trade(law)
     sums = bool((np.abs(allocation.sum(axis=0) - economy.aggregate) <= tol).all())
-    worse = risk > alone + tol
-    rational = not worse.any()
-    node = None if rational else int(np.argmax(worse.any(axis=0)))
-    names = () if rational else tuple(np.flatnonzero(worse[:, node]).tolist())
+    worse = risk > economy.risk_without_trade(law) + tol
+    node = validate.first(worse.any(axis=0))
+    names = () if node is None else tuple(np.flatnonzero(worse[:, node]).tolist())
     find = _conditional_savings if law == "conditional" else marginal_savings
     if sums:
         savings, myopic_saving, trade_at = find(economy, allocation, risk)
@@ -99,8 +93,8 @@ def check_allocation(
     return Report(
         law=law,
         sums_to_aggregate=sums,
-        individually_rational=rational,
-        pareto_optimal=sums and rational and optimal,
+        individually_rational=node is None,
+        pareto_optimal=sums and node is None and optimal,
         comonotone=sums and _comonotone(economy, allocation + risk, law),
         myopic_individually_rational=myopic_rational,
         myopic_pareto_optimal=sums and myopic_rational and myopic_saving <= tol,
@@ -116,26 +110,18 @@ def check_allocation(
 def _comonotone(economy: Economy, carried: Array, law: str) -> bool:
     """Comonotone given every node, or in the marginal reading at every time."""
     tree = economy.tree
-    for t in range(tree.horizon):
-        if law == "marginal":
-            if not is_comonotone(carried[:, tree.nodes(t + 1)]):
-                return False
-            continue
-        for siblings in tree.siblings[t]:
-            for children in siblings.children:
-                shares = carried[:, children]
-                spread = np.ptp(shares, axis=1).max()
-                if spread > TOL * economy.scale and not is_comonotone(shares):
-                    return False
-    return True
+    groups, least = [tree.nodes(t + 1) for t in range(tree.horizon)], -1.0
+    if law == "conditional":
+        groups = [own for stage in tree.siblings for s in stage for own in s.children]
+        least = TOL * economy.scale
+    each = (carried[:, children] for children in groups)
+    return all(np.ptp(x, axis=1).max() <= least or is_comonotone(x) for x in each)
 
 
 # conditional law: a scenario at every node ----------------------------------------
 
 
-def _conditional_savings(
-    economy: Economy, allocation: Array, risk: Array
-) -> tuple[Array, float, Callable[[int], Trade]]:
+def _conditional_savings(economy: Economy, allocation: Array, risk: Array) -> Savings:
     """Return the possible savings at all nodes, at time 0, and the trade at a node."""
     tree = economy.tree
     savings = np.zeros(tree.n_nodes)
@@ -167,21 +153,16 @@ def _scenario(
     order = sorted(range(len(z)), key=lambda c: -z[c])
     level = np.minimum(np.cumsum(p[order]), 1.0)
     level[-1] = 1.0
-    parts = [_parts_at(economy, i, node) for i in range(economy.n_agents)]
+    parts = economy.parts_at(node)
     mixtures, shares = _worst_mixtures(parts, level, z[order])
-    tails = np.array(
-        [
-            sum(w * k.values(level) for w, k in zip(weights, agent, strict=True))
-            for weights, agent in zip(mixtures, parts, strict=True)
-        ]
-    )
+    agents = list(zip(mixtures, parts, strict=True))
+    tails = np.array([_mixed(*agent, level) for agent in agents])
     least = tails.min(axis=0)
     least[-1] = 1.0
     scenario = np.empty(len(z))
     scenario[order] = np.diff(least, prepend=0.0)
-    for weights, agent in zip(mixtures, parts, strict=True):
-        if not _accepted(scenario, p, weights, agent):
-            raise ArithmeticError(f"the scenario at node {node} is not accepted")
+    if not all(_accepted(scenario, p, *agent) for agent in agents):
+        raise ArithmeticError(f"the scenario at node {node} is not accepted")
     if shares is None:
         ties = tails - least <= 1e-12 * least
         shares = ties / ties.sum(axis=0)
@@ -192,23 +173,20 @@ def _scenario(
     return scenario, carried
 
 
-def _parts_at(economy: Economy, agent: int, node: int) -> tuple[Distortion, ...]:
-    ((parts, _),) = economy.measures_at(agent, np.array([node]))
-    return parts
+def _mixed(weights: Array, parts: Parts, level: Array) -> Array:
+    return sum(w * k.values(level) for w, k in zip(weights, parts, strict=True))
 
 
-def _accepted(
-    scenario: Array, p: Array, weights: Array, parts: Sequence[Distortion]
-) -> bool:
+def _accepted(scenario: Array, p: Array, weights: Array, parts: Parts) -> bool:
     """Check q(A) <= k(P(A)) for all A: enough on the states that gain most."""
     gain = np.argsort(-scenario / p, kind="stable")
     mass, chance = np.cumsum(scenario[gain]), np.minimum(np.cumsum(p[gain]), 1.0)
-    k = sum(w * part.values(chance) for w, part in zip(weights, parts, strict=True))
-    return bool((scenario >= -1e-12).all() and (mass <= k + 1e-9).all())
+    within = mass <= _mixed(weights, parts, chance) + 1e-9
+    return bool((scenario >= -1e-12).all() and within.all())
 
 
 def _worst_mixtures(
-    parts: list[tuple[Distortion, ...]], level: Array, z: Array
+    parts: list[Parts], level: Array, z: Array
 ) -> tuple[list[Array], Array | None]:
     """Mixture weights for agents with several distortions, and shares of the layers.
 
@@ -220,28 +198,19 @@ def _worst_mixtures(
     if all(len(agent) == 1 for agent in parts):
         return [np.ones(1)] * len(parts), None
     n, m = len(parts), len(z) - 1
-    widths = z[:-1] - z[1:]
+    widths, level = z[:-1] - z[1:], level[:-1]
     scale = max(widths.max(initial=0.0), 1e-300)
-    costs = [
-        np.array([k.values(level[:m]) for k in agent]) * widths / scale
-        for agent in parts
-    ]
+    costs = [np.array([k.values(level) for k in own]) * widths / scale for own in parts]
     # the shares of the layers, then everybody's risk: at least that of every part
     risks = block_diag([np.ones((len(agent), 1)) for agent in parts])
     whole = hstack([*[eye_array(m)] * n, csr_array((m, n))])
-    found = solve_lp(
-        np.repeat([0.0, 1.0], [n * m, n]),
-        hstack([block_diag(costs), -risks]).tocsr(),
-        np.zeros(sum(map(len, parts))),
-        whole.tocsr(),
-        np.ones(m),
-        [(0, 1)] * (n * m) + [(None, None)] * n,
-    )
-    dual = found.upper_prices
-    starts = np.cumsum([0, *map(len, parts)])
-    weights = [dual[a:b] / dual[a:b].sum() for a, b in pairwise(starts)]
+    cost, bounds = np.repeat([0.0, 1.0], [n * m, n]), [(0, 1)] * (n * m)
+    caps = hstack([block_diag(costs), -risks]).tocsr()
+    limits = np.zeros(caps.shape[0]), whole.tocsr(), np.ones(m)
+    found = solve_lp(cost, caps, *limits, bounds + [(None, None)] * n)
+    duals = np.split(found.upper_prices, np.cumsum(list(map(len, parts)))[:-1])
     shares = found.x[: n * m].reshape(n, m)
-    return weights, np.hstack([shares, np.full((n, 1), 1.0 / n)])
+    return [d / d.sum() for d in duals], np.hstack([shares, np.full((n, 1), 1.0 / n)])
 
 
 def _improving_trade(
@@ -251,16 +220,11 @@ def _improving_trade(
     z = economy.aggregate[children] + risk[:, children].sum(axis=0)
     _, carried = _scenario(economy, node, children, z)
     p = economy.tree.probability[children]
-    new = np.array(
-        [
-            max(choquet(row, k, p) for k in _parts_at(economy, i, node))
-            for i, row in enumerate(carried)
-        ]
-    )
+    agents = zip(carried, economy.parts_at(node), strict=True)
+    new = np.array([max(choquet(row, k, p) for k in parts) for row, parts in agents])
     old = risk[:, node]
     gain = (old.sum() - new.sum()) / len(new)
     cash = old - gain - new
     payments = carried + cash[:, None] - risk[:, children] - allocation[:, children]
-    gains = np.full(len(new), gain)
-    payments, gains = validate.frozen(payments), validate.frozen(gains)
-    return Trade(node, tuple(children.tolist()), payments, gains)
+    frozen = validate.frozen(payments), validate.frozen(np.full(len(new), gain))
+    return Trade(node, tuple(children.tolist()), *frozen)

@@ -22,16 +22,11 @@ import numpy as np
 from dynpo_lite.base import validate
 from dynpo_lite.base.records import ReadOnly
 from dynpo_lite.base.types import Array, Integers
-from dynpo_lite.economy.deterministic_programme import (
-    Market,
-    Sacrifice,
-    best_contracts,
-)
+from dynpo_lite.economy.deterministic_programme import Market, Sacrifice, best_contracts
 from dynpo_lite.economy.economy import Economy
 from dynpo_lite.economy.solution import Solution
 from dynpo_lite.risk.crossings import equal_shares
-from dynpo_lite.risk.distortions import Distortion
-from dynpo_lite.scenarios.nested_risk import descending_order
+from dynpo_lite.scenarios.nested_risk import Parts, descending_order
 from dynpo_lite.sharing.layers import Layer, stack
 
 TOL = 1e-9  # individual rationality, relative to the size of the losses
@@ -60,14 +55,12 @@ class Infeasible(ValueError):
         self, node: int, agents: tuple[int, ...], shortfall: float, proved: bool
     ) -> None:
         self.node, self.agents, self.shortfall = node, agents, shortfall
-        self.proved = proved
-        names = ", ".join(map(str, agents))
+        self.proved, names = proved, ", ".join(map(str, agents))
         super().__init__(
             "no individually rational allocation with deterministic retention "
-            f"{'exists' if proved else 'was found'}: "
-            f"at node {node} the demands of agents {names} miss each other by "
-            f"{shortfall:.6g}; use retention='state-dependent' or "
-            "individually_rational=False"
+            f"{'exists' if proved else 'was found'}: at node {node} the demands of "
+            f"agents {names} miss each other by {shortfall:.6g}; use "
+            "retention='state-dependent' or individually_rational=False"
         )
 
     def __reduce__(self) -> tuple:
@@ -82,31 +75,7 @@ class DeterministicSolution(Solution):
     """
 
     def __post_init__(self) -> None:
-        _ = self._contracts
-
-    @cached_property
-    def _contracts(self) -> "_Contracts":
-        return _Contracts(self)
-
-    @cached_property
-    def risk_to_go(self) -> Array:
-        return validate.frozen(self._contracts.risk)
-
-    @cached_property
-    def total_risk_to_go(self) -> Array:
-        return validate.frozen(self.risk_to_go.sum(axis=0))
-
-    @cached_property
-    def allocation(self) -> Array:
-        return validate.frozen(self._contracts.paid)
-
-    @cached_property
-    def layer_risk(self) -> Array:
-        return validate.frozen(self._contracts.layer_risk)
-
-    @cached_property
-    def layers(self) -> Mapping[int, tuple[Layer, ...]]:
-        return ReadOnly(self._contracts.layers)
+        validate.keep(self, _contracts=_Contracts(self))
 
     @cached_property
     def constants(self) -> Mapping[int, Array]:
@@ -138,8 +107,7 @@ class _Contracts:
         if shares is None or not stage.leaves_room(shares, limits):
             found = best_contracts([stage.market(limits)], stage.tol)
             if isinstance(found, Sacrifice):
-                self._solve_together(t, [(stage, found)])
-                return
+                return self._solve_together(stage, found)
             shares = stage.shares_of(found[0])
         self._keep(stage, shares, stage.constants(shares, limits, self.split))
 
@@ -149,9 +117,8 @@ class _Contracts:
         return _Stage(self.economy, self.law, t, self.economy.aggregate[nodes] + later)
 
     def _limits(self, t: int) -> Array | None:
-        if not self.individually_rational:
-            return None
-        return self.alone[:, self.economy.tree.nodes(t - 1)]
+        parents = self.economy.tree.nodes(t - 1)
+        return self.alone[:, parents] if self.individually_rational else None
 
     def _keep(self, stage: "_Stage", shares: Array, constants: Array) -> None:
         risks = stage.risks(shares)
@@ -163,20 +130,17 @@ class _Contracts:
         carried = stage.retained(shares)[:, stage.rank] + constants[:, None]
         self.paid[:, stage.children] = carried - self.risk[:, stage.children]
 
-    def _solve_together(
-        self, first: int, conflicts: list[tuple["_Stage", Sacrifice]]
-    ) -> None:
+    def _solve_together(self, stage: "_Stage", least: Sacrifice) -> None:
         """Find contracts of the times from ``first`` on that leave room for each other.
 
         With the order of the totals given at each time but the last, whose totals are
         known, contracts are solutions of one linear programme.
         """
-        horizon = self.economy.tree.horizon
+        first, horizon, conflicts = stage.t, self.economy.tree.horizon, [(stage, least)]
         tried, exhaustive = self._possible_orders(range(first, horizon))
         last = self._stage(horizon)
         for orders in tried:
-            stages = [last]
-            markets = [last.market(self._limits(horizon))]
+            stages, markets = [last], [last.market(self._limits(horizon))]
             for t in range(horizon - 1, first - 1, -1):
                 place = np.argsort(orders[t]).astype(float)
                 stages.append(_Stage(self.economy, self.law, t, place))
@@ -202,8 +166,8 @@ class _Contracts:
         tried: list[dict] = [self.orders, dict(zip(times, alone, strict=True))]
         exhaustive = prod(factorial(len(own)) for own in nodes) <= MAX_ORDERS
         if exhaustive:
-            for every in product(*(permutations(range(len(own))) for own in nodes)):
-                tried.append(dict(zip(times, map(np.array, every), strict=True)))
+            every = product(*(permutations(range(len(own))) for own in nodes))
+            tried += [dict(zip(times, map(np.array, one))) for one in every]
         return tried, exhaustive
 
     def _keep_together(self, first: int, retentions: Sequence[Array]) -> bool:
@@ -212,9 +176,8 @@ class _Contracts:
         A programme only bounds the risk of a supremum from above, so its totals, and
         with them what is carried, may differ from the true ones.
         """
-        for t, retention in zip(
-            range(self.economy.tree.horizon, first - 1, -1), retentions, strict=True
-        ):
+        times = range(self.economy.tree.horizon, first - 1, -1)
+        for t, retention in zip(times, retentions, strict=True):
             stage, limits = self._stage(t), self._limits(t)
             shares = stage.shares_of(retention)
             if t == first:
@@ -223,10 +186,9 @@ class _Contracts:
                 missing = stage.levels[0] - retention[:, 0].sum()
                 constants = retention[:, 0] + missing / len(retention)
             self._keep(stage, shares, constants)
-            if limits is not None:
-                above = self.risk[:, stage.parents] - limits
-                if above.max() > stage.tol:
-                    return False
+            risk = self.risk[:, stage.parents]
+            if limits is not None and (risk - limits).max() > stage.tol:
+                return False
         return True
 
 
@@ -251,22 +213,17 @@ class _Stage:
         from scipy.sparse import csr_array
 
         tree, first = self.economy.tree, self.children[0]
-        groups = [
-            (
-                siblings,
-                *descending_order(siblings, self.rank[siblings.children - first]),
-            )
-            for siblings in tree.siblings[self.t - 1]
-        ]
-        measures = [self.economy.measures_at(agent, g.parent) for g, _, _ in groups]
-        n_parts = max(len(parts) for found in measures for parts, _ in found)
+        found = self.economy.measures_at(agent, self.parents)
+        n_parts = max(len(parts) for parts, _ in found)
         weights = np.empty((n_parts, len(self.children)))
-        for (siblings, order, level), found in zip(groups, measures, strict=True):
-            places = np.take_along_axis(siblings.children, order, axis=1) - first
-            for parts, rows in found:
+        for siblings in tree.siblings[self.t - 1]:
+            own = siblings.children - first
+            order, level = descending_order(siblings, self.rank[own])
+            places = np.take_along_axis(own, order, axis=1)
+            for parts, rows in self.economy.measures_at(agent, siblings.parent):
                 at = level if len(level) == 1 else level[rows]
                 for j in range(n_parts):
-                    weights[j, places[rows]] = _differences(_part(parts, j), at)
+                    weights[j, places[rows]] = _differences(parts, j, at)
         rows = tree.parent[self.children] - self.parents[0]
         shape = len(self.parents), len(self.levels)
         readers = [csr_array((own, (rows, self.rank)), shape=shape) for own in weights]
@@ -282,12 +239,11 @@ class _Stage:
         rows = np.empty(len(self.parents), dtype=np.int64)
         for j, (_, nodes) in enumerate(found):
             rows[nodes] = j
-        n_parts = max(len(parts) for parts, _ in found)
-        readers = [
-            np.vstack([_differences(_part(parts, j), level) for parts, _ in found])
-            for j in range(n_parts)
-        ]
-        return [csr_array(reader[:, ::-1]) for reader in readers], rows
+        readers = []
+        for j in range(max(len(parts) for parts, _ in found)):
+            weights = [_differences(parts, j, level) for parts, _ in found]
+            readers.append(csr_array(np.vstack(weights)[:, ::-1]))
+        return readers, rows
 
     def cheapest_shares(self) -> Array | None:
         """Return the shares of the layers, (n_agents, m - 1); None with a supremum."""
@@ -304,8 +260,7 @@ class _Stage:
         levels = retention.sum(axis=0)
         at = np.array([np.interp(self.levels, levels, own) for own in retention])
         parts = np.maximum(np.diff(at, axis=1), 0.0)
-        total = parts.sum(axis=0)
-        parts[:, total == 0] = 1.0
+        parts[:, parts.sum(axis=0) == 0] = 1.0
         shares = parts / parts.sum(axis=0)
         shares[shares < 1e-9] = 0.0
         return shares / shares.sum(axis=0)
@@ -317,14 +272,9 @@ class _Stage:
 
     def risks(self, shares: Array) -> Array:
         """What the layers cost each agent at each parent, (n_agents, n_parents)."""
-        return np.array(
-            [
-                np.max([reader @ own for reader in readers], axis=0)[rows]
-                for readers, rows, own in zip(
-                    self.readers, self.rows, self.retained(shares), strict=True
-                )
-            ]
-        )
+        each = zip(self.readers, self.rows, self.retained(shares), strict=True)
+        risks = [np.max([r @ own for r in k], axis=0)[rows] for k, rows, own in each]
+        return np.array(risks)
 
     def leaves_room(self, shares: Array, limits: Array | None) -> bool:
         """Tell whether constants exist that respect the limits."""
@@ -346,20 +296,15 @@ class _Stage:
 
         Then the levels of this stage are places in an order of the totals.
         """
-        if later is None:
-            known, rows = self.levels, None
-        else:
+        known, rows = self.levels, None
+        if later is not None:
             known = self.economy.aggregate[self.children[self.order]]
             rows = [own[self.order] for own in later.rows]
         return Market(self.readers, self.rows, self.chance, known, rows, limits)
 
 
-def _part(parts: tuple[Distortion, ...], j: int) -> Distortion:
-    return parts[min(j, len(parts) - 1)]
-
-
-def _differences(distortion: Distortion, level: Array) -> Array:
+def _differences(parts: Parts, j: int, level: Array) -> Array:
     """Return the differences of the distorted levels along rows that end at 1."""
-    k = distortion.values(level)
+    k = parts[min(j, len(parts) - 1)].values(level)  # of fewer parts the last again
     k[:, -1] = 1.0
     return np.maximum(np.diff(k, axis=1, prepend=0.0), 0.0)

@@ -7,14 +7,16 @@ by the differences of the distorted tails.  The total of an earlier time holds t
 of the later contract, which is linear too, as long as the order of the totals is given.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from dynpo_lite.base.lp import InfeasibleProgramme, solve_lp
+from dynpo_lite.base.lp import BlockRow, InfeasibleProgramme, assembled, solve_lp
 from dynpo_lite.base.types import Array, Integers
+
+_Group = tuple[str, int, int]  # columns: what they are, the market, the agent
 
 
 @dataclass(frozen=True)
@@ -45,13 +47,6 @@ class Market:
     known: Array
     later: list[Integers] | None
     limits: Array | None
-
-    def row_limits(self, agent: int) -> Array:
-        """Return the smallest limit of the parents of each row; inf without any."""
-        limits = np.full(self.readers[agent][0].shape[0], np.inf)
-        if self.limits is not None:
-            np.minimum.at(limits, self.rows[agent], self.limits[agent])
-        return limits
 
 
 @dataclass(frozen=True)
@@ -99,164 +94,106 @@ class _Programme:
         self.markets, self.n = markets, len(markets[0].readers)
         # in units of the spread, unless it is so small that limits would be huge;
         # every retention counted from a first guess
-        spread = max(float(np.ptp(market.known)) for market in markets)
-        self.scale = max(spread, 1e3 * tol)
+        self.scale = max(1e3 * tol, *(float(np.ptp(m.known)) for m in markets))
         self.guesses: list[Array] = []
-        self.starts: list[list[tuple[int, int]]] = []
-        n_columns = 0
-        for market in markets:
-            self.guesses.append(self._guess(market, len(self.guesses)))
-            starts = []
-            for readers in market.readers:
-                n_rows, m = readers[0].shape
-                starts.append((n_columns, n_columns + m))  # retentions, then risks
-                n_columns += m + n_rows
-            self.starts.append(starts)
-        self.n_columns = n_columns
+        self.widths: dict[_Group, int] = {}
+        for s, market in enumerate(markets):
+            self.guesses.append(self._guess(market))
+            for i, (reader, *_) in enumerate(market.readers):
+                n_rows, m = reader.shape
+                self.widths |= {("retention", s, i): m, ("risk", s, i): n_rows}
 
-    def _guess(self, market: Market, place: int) -> Array:
+    def _guess(self, market: Market) -> Array:
         """Return constants that sum to the lowest total, as limits would have them."""
-        low = market.known.min() + (self.guesses[-1].sum() if place else 0.0)
-        guess = np.zeros(self.n)
-        if market.limits is not None:
-            guess = market.limits.min(axis=1)
+        low = market.known.min() + (self.guesses[-1].sum() if self.guesses else 0.0)
+        guess = np.zeros(self.n) if market.limits is None else market.limits.min(axis=1)
         return guess + (low - guess.sum()) / self.n
 
     def solve(self, slack: float = 0.0) -> list[Array]:
-        """Solve, with limits raised by ``slack``."""
-        caps, limits, equal, equals = self._constraints()
-        upper = np.full(self.n_columns, np.inf)
-        cost = np.zeros(self.n_columns)
-        for market, i, at in self._risks():
-            upper[at] = self._room(market, i) + slack / self.scale
-            market = self.markets[market]
-            cost[at] = np.bincount(market.rows[i], market.chance)
-        bounds = np.column_stack([np.full(self.n_columns, -np.inf), upper])
-        found = solve_lp(cost, caps, limits, equal, equals, bounds)
-        return self.retentions(found.x)
-
-    def retentions(self, x: Array) -> list[Array]:
-        """Read the retentions off a solution."""
+        """Return the retentions, with limits raised by ``slack``."""
+        upper = {group: np.full(n, np.inf) for group, n in self.widths.items()}
+        cost: dict[_Group, Any] = {g: np.zeros(n) for g, n in self.widths.items()}
+        for s, market in enumerate(self.markets):
+            for i, rows in enumerate(market.rows):
+                upper["risk", s, i] = self._room(s, i) + slack / self.scale
+                cost["risk", s, i] = np.bincount(rows, market.chance)
+        high = np.concatenate(list(upper.values()))
+        bounds = np.column_stack([np.full(len(high), -np.inf), high])
+        caps, equal = self._constraints()
+        constraints = *assembled(caps, self.widths), *assembled(equal, self.widths)
+        found = solve_lp(np.concatenate(list(cost.values())), *constraints, bounds)
+        parts = np.split(found.x, np.cumsum(list(self.widths.values())))
+        own = dict(zip(self.widths, parts))
         result = []
-        for market, guess, starts in zip(
-            self.markets, self.guesses, self.starts, strict=True
-        ):
-            m = len(market.known)
-            rows = np.array([x[first : first + m] for first, _ in starts])
+        for s, guess in enumerate(self.guesses):
+            rows = np.array([own["retention", s, i] for i in range(self.n)])
             result.append(guess[:, None] + self.scale * rows)
         return result
 
     def sacrifice(self) -> Sacrifice:
         """Solve for the least common slack of all limits; see Sacrifice."""
-        from scipy.sparse import csr_array, hstack, vstack
+        from scipy.sparse import eye_array
 
-        caps, limits, equal, equals = self._constraints()
-        risks = [
-            (market, i, at, self._room(market, i)) for market, i, at in self._risks()
-        ]
-        columns = np.concatenate(
-            [np.arange(self.n_columns)[at] for _, _, at, _ in risks]
-        )
-        n_rows = len(columns)
-        ones = np.ones(n_rows)
-        select = csr_array(
-            (ones, (np.arange(n_rows), columns)), shape=(n_rows, self.n_columns)
-        )
-        caps = hstack([caps, csr_array((caps.shape[0], 1))])
-        caps = vstack([caps, hstack([select, csr_array(-ones[:, None])])]).tocsr()
-        equal = hstack([equal, csr_array((equal.shape[0], 1))]).tocsr()
-        limits = np.concatenate([limits, *(room for *_, room in risks)])
-        bounds = [(None, None)] * self.n_columns + [(0, None)]
-        cost = np.append(np.zeros(self.n_columns), 1.0)
+        slack: _Group = ("slack", 0, 0)
+        widths = self.widths | {slack: 1}
+        caps, equal = self._constraints()
+        rooms = [(g, self._room(*g[1:])) for g in self.widths if g[0] == "risk"]
+        for group, room in rooms:
+            n = len(room)
+            caps.append(({group: eye_array(n), slack: -np.ones((n, 1))}, room))
+        bounds = [(None, None)] * (sum(widths.values()) - 1) + [(0, None)]
+        cost = np.append(np.zeros(len(bounds) - 1), 1.0)
+        constraints = *assembled(caps, widths), *assembled(equal, widths)
         try:
-            found = solve_lp(cost, caps, limits, equal, equals, bounds)
+            found = solve_lp(cost, *constraints, bounds)
         except InfeasibleProgramme:  # no contracts have totals in these orders
             return Sacrifice(np.inf, 0, 0, ())
-        duals = np.split(
-            found.upper_prices[-n_rows:],
-            np.cumsum([len(room) for *_, room in risks])[:-1],
-        )
+        stops = np.cumsum([len(room) for _, room in rooms])
+        duals = np.split(found.upper_prices[-stops[-1] :], stops[:-1])
         price = [np.zeros(len(market.chance)) for market in self.markets]
-        for (s, i, *_), dual in zip(risks, duals, strict=True):
+        conflict = set()
+        for ((_, s, i), _), dual in zip(rooms, duals, strict=True):
             _, parent = np.unique(self.markets[s].rows[i], return_index=True)
             price[s][parent] += dual
-        market = int(np.argmax([each.max() for each in price]))
-        conflict = {
-            i
-            for (_, i, *_), dual in zip(risks, duals, strict=True)
-            if dual.max() > 1e-9
-        }
-        return Sacrifice(
-            found.value * self.scale,
-            market,
-            int(price[market].argmax()),
-            tuple(sorted(conflict)),
-        )
-
-    def _risks(self) -> Iterator[tuple[int, int, slice]]:
-        """Yield market, agent and the columns of its risks."""
-        for s, starts in enumerate(self.starts):
-            for i, (_, first) in enumerate(starts):
-                n_rows = self.markets[s].readers[i][0].shape[0]
-                yield s, i, slice(first, first + n_rows)
+            if dual.max() > 1e-9:
+                conflict.add(i)
+        worst = int(np.argmax([each.max() for each in price]))
+        parent, agents = int(price[worst].argmax()), tuple(sorted(conflict))
+        return Sacrifice(found.value * self.scale, worst, parent, agents)
 
     def _room(self, s: int, agent: int) -> Array:
-        room = (self.markets[s].row_limits(agent) - self.guesses[s][agent]) / self.scale
+        """Return the least limit of the parents of each row, from the guess."""
+        market = self.markets[s]
+        limits = np.full(self.widths["risk", s, agent], np.inf)
+        if market.limits is not None:
+            np.minimum.at(limits, market.rows[agent], market.limits[agent])
         # totals spread over at most s + 1 units: nobody needs more than twice that, and
         # limits far above it would be mistaken for infinite or for contradictions
-        return np.minimum(room, 2.0 * (s + 1))
+        return np.minimum((limits - self.guesses[s][agent]) / self.scale, 2.0 * (s + 1))
 
-    def _constraints(self) -> tuple[Any, Array, Any, Array]:
-        """Return caps and equations as sparse matrices and their right-hand sides."""
-        from scipy.sparse import csr_array, eye_array, vstack
+    def _constraints(self) -> tuple[list[BlockRow], list[BlockRow]]:
+        """Return the caps and the equations."""
+        from scipy.sparse import csr_array, eye_array
 
-        caps: list[Any] = []
-        equal: list[Any] = []
-        limits: list[Array] = []
-        equals: list[Array] = []
+        caps: list[BlockRow] = []
+        equal: list[BlockRow] = []
         for s, market in enumerate(self.markets):
-            m, whole = len(market.known), []
+            total, m = market.known - self.guesses[s].sum(), len(market.known)
+            rising = eye_array(m - 1, m) - eye_array(m - 1, m, k=1)
+            whole: dict[_Group, Any] = {}
             for i, readers in enumerate(market.readers):
-                first, risk = self.starts[s][i]
-                n_rows = readers[0].shape[0]
-                one = eye_array(n_rows)
+                own, risk = ("retention", s, i), ("risk", s, i)
                 for reader in readers:
-                    row = self._placed([(first, reader), (risk, -one)])
-                    rows, sides = (
-                        (equal, equals) if len(readers) == 1 else (caps, limits)
-                    )
-                    rows.append(row)
-                    sides.append(np.zeros(n_rows))
-                rising = eye_array(m - 1, m) - eye_array(m - 1, m, k=1)
-                caps.append(self._placed([(first, rising)]))
-                limits.append(np.zeros(m - 1))
-                whole.append((first, eye_array(m)))
+                    n_rows = reader.shape[0]
+                    row = {own: reader, risk: -eye_array(n_rows)}, np.zeros(n_rows)
+                    (equal if len(readers) == 1 else caps).append(row)
+                caps.append(({own: rising}, np.zeros(m - 1)))
+                whole[own] = eye_array(m)
                 if market.later is not None:
-                    n_later = self.markets[s - 1].readers[i][0].shape[0]
-                    select = csr_array(
-                        (-np.ones(m), (np.arange(m), market.later[i])),
-                        shape=(m, n_later),
-                    )
-                    whole.append((self.starts[s - 1][i][1], select))
-            equal.append(self._placed(whole))
-            total = market.known - self.guesses[s].sum()
+                    later = "risk", s - 1, i
+                    entries = -np.ones(m), (np.arange(m), market.later[i])
+                    whole[later] = csr_array(entries, shape=(m, self.widths[later]))
             if market.later is not None:
                 total = total + self.guesses[s - 1].sum()
-            equals.append(total / self.scale)
-        return (
-            vstack(caps).tocsr(),
-            np.concatenate(limits),
-            vstack(equal).tocsr(),
-            np.concatenate(equals),
-        )
-
-    def _placed(self, blocks: list[tuple[int, Any]]) -> Any:
-        """Return blocks of one height at their columns."""
-        from scipy.sparse import coo_array
-
-        blocks = [(start, block.tocoo()) for start, block in blocks]
-        data = np.concatenate([block.data for _, block in blocks])
-        rows = np.concatenate([block.row for _, block in blocks])
-        columns = np.concatenate([start + block.col for start, block in blocks])
-        shape = blocks[0][1].shape[0], self.n_columns
-        return coo_array((data, (rows, columns)), shape=shape)
+            equal.append((whole, total / self.scale))
+        return caps, equal

@@ -5,18 +5,12 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from dynpo_lite.base import validate
 from dynpo_lite.base.reading import LAWS
-from dynpo_lite.base.types import Array, Integers, Kept
-from dynpo_lite.risk.distortions import Distortion
-from dynpo_lite.scenarios.nested_risk import (
-    NodeMeasures,
-    marginal_risk_to_go,
-    node_measures,
-    risk_to_go,
-)
+from dynpo_lite.base.types import Array, ArrayLike, Integers, Kept
+from dynpo_lite.scenarios import nested_risk as nested
+from dynpo_lite.scenarios.nested_risk import NodeMeasures, Parts
 from dynpo_lite.scenarios.tree import ScenarioTree
 
 SMALLEST = 1e-300  # size of losses that can still be divided by
@@ -69,6 +63,7 @@ class Economy:
     endowments: Kept
     agents: Kept
     _measures: tuple[NodeMeasures, ...] = field(init=False, repr=False)
+    _without_trade: dict[str, Array] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         validate.instance("tree", self.tree, ScenarioTree)
@@ -81,15 +76,14 @@ class Economy:
             ) from None
         if not agents:
             raise ValueError(f"agents = {self.agents!r} holds none: give at least one")
-        endowments = self._array("endowments", self.endowments, len(agents))
+        validate.keep(self, agents=agents, _without_trade={})
+        endowments = self.allocation("endowments", self.endowments)
         _check_size(self.tree, endowments)
         measures = tuple(
-            node_measures(self.tree, measure, f"agents[{i}]")
+            nested.node_measures(self.tree, measure, f"agents[{i}]")
             for i, measure in enumerate(agents)
         )
-        object.__setattr__(self, "endowments", validate.frozen(endowments))
-        object.__setattr__(self, "agents", agents)
-        object.__setattr__(self, "_measures", measures)
+        validate.keep(self, endowments=endowments, _measures=measures)
 
     @property
     def n_agents(self) -> int:
@@ -106,11 +100,13 @@ class Economy:
         """The size of the losses: the largest endowment in absolute value, or 1."""
         return float(np.abs(self.endowments).max()) or 1.0
 
-    def measures_at(
-        self, agent: int, nodes: Integers
-    ) -> list[tuple[tuple[Distortion, ...], Any]]:
+    def measures_at(self, agent: int, nodes: Integers) -> list[tuple[Parts, Any]]:
         """Return which of ``nodes`` use which distortions, for one agent."""
         return self._measures[agent](nodes)
+
+    def parts_at(self, node: int) -> list[Parts]:
+        """Return the distortions that every agent uses at one node."""
+        return [at(np.array([node]))[0][0] for at in self._measures]
 
     def risk_to_go(self, allocation: ArrayLike, law: str = "conditional") -> Array:
         """Return every agent's risk-to-go of an allocation.
@@ -126,13 +122,9 @@ class Economy:
         """
         validate.choice("law", law, LAWS)
         allocation = self.allocation("allocation", allocation)
-        nested = risk_to_go if law == "conditional" else marginal_risk_to_go
-        return np.array(
-            [
-                nested(self.tree, row, agent)
-                for row, agent in zip(allocation, self.agents, strict=True)
-            ]
-        )
+        found = nested.marginal_risk_to_go if law == "marginal" else nested.risk_to_go
+        pairs = zip(allocation, self.agents, strict=True)
+        return np.array([found(self.tree, row, agent) for row, agent in pairs])
 
     def risk_without_trade(self, law: str = "conditional") -> Array:
         """Return every agent's risk-to-go of its endowment, (n_agents, n_nodes)."""
@@ -141,19 +133,9 @@ class Economy:
             self._without_trade[law] = validate.frozen(risk)
         return self._without_trade[law]
 
-    @cached_property
-    def _without_trade(self) -> dict[str, Array]:
-        return {}
-
     def allocation(self, name: str, value: ArrayLike) -> Array:
         """Return ``value`` as an allocation array, the root's entries 0."""
-        return self._array(name, value, self.n_agents)
-
-    def _array(self, name: str, value: ArrayLike, n_agents: int) -> Array:
-        shape = (n_agents, self.tree.n_nodes)
-        array = validate.real_array(name, value, shape=shape).copy()
-        array[:, 0] = 0.0
-        return validate.finite_array(name, array)
+        return nested.node_values(self.tree, name, value, self.n_agents)
 
 
 def _check_size(tree: ScenarioTree, endowments: Array) -> None:

@@ -15,7 +15,8 @@ later one are equal; then shares of a time sum to at most M, risks too, and paym
 their differences, stay within 6 M.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -24,7 +25,7 @@ from dynpo_lite.base import validate
 from dynpo_lite.base.lp import INTERIOR, SIMPLEX, SolverError, solve_lp
 from dynpo_lite.base.types import Array, Integers
 from dynpo_lite.economy.economy import Economy
-from dynpo_lite.economy.report import Trade
+from dynpo_lite.economy.report import Savings, Trade
 from dynpo_lite.risk.distortions import Distortion
 
 _Row = tuple[list[tuple[int, float]], float]  # terms (variable, factor), limit
@@ -32,9 +33,7 @@ RAISED = (0.0, 1e-9, 1e-7)  # limits, in units of the losses
 SMALLEST = 1e-7  # half weight: smaller factors are nothing to the solver
 
 
-def marginal_savings(
-    economy: Economy, allocation: Array, risk: Array
-) -> tuple[Array, float, Callable[[int], Trade]]:
+def marginal_savings(economy: Economy, allocation: Array, risk: Array) -> Savings:
     """Return the possible savings at all nodes, at time 0, and the trade at a node.
 
     Parameters
@@ -60,7 +59,7 @@ def marginal_savings(
         z = economy.aggregate[nodes] + risk[:, nodes].sum(axis=0)
         unit = max(np.abs(z).max(), np.abs(risk[:, parents]).max())
         programme = _Programme(unit, n + 2)
-        carried = programme.free((n, len(nodes)))
+        carried = programme.free(n, len(nodes))
         programme.sum_to(carried, z)
         slack: dict[int, int] = {}  # variable -> its row
         for i in range(n):
@@ -93,18 +92,18 @@ def _myopic_saving(economy: Economy, risk: Array) -> float:
     to_go = np.full((economy.n_agents, tree.n_nodes), -1)
     for t in range(tree.horizon, 0, -1):
         nodes, parents = tree.nodes(t), tree.nodes(t - 1)
-        paid = programme.free((economy.n_agents, len(nodes)))
+        paid = programme.free(economy.n_agents, len(nodes))
         programme.sum_to(paid, economy.aggregate[nodes])
         for i in range(economy.n_agents):
             carried = paid[i]
             if t < tree.horizon:
-                carried = programme.free((len(nodes),))
+                carried = programme.free(len(nodes))
                 for c, y, v in zip(carried, paid[i], nodes):  # c = y + risk-to-go
                     programme.equal([(c, 1.0), (y, -1.0), (to_go[i, v], -1.0)], 0.0)
             for parts, rows in economy.measures_at(i, parents):
                 weights = tree.unconditional[nodes]
                 to_go[i, parents[rows]] = programme.risk(carried, parts, weights)
-    x, _ = programme.solve(dict.fromkeys(to_go[:, 0], 1.0))
+    x, _ = programme.solve(to_go[:, 0], 1.0)
     return float(risk[:, 0].sum() - x[to_go[:, 0]].sum())
 
 
@@ -120,17 +119,14 @@ class _Programme:
         self.upper: list[_Row] = []
         self.equals: list[_Row] = []
 
-    def free(self, shape: tuple[int, ...]) -> Integers:
-        size = int(np.prod(shape))
-        return self._new(size, (-self.box, self.box)).reshape(shape)
+    def free(self, *shape: int) -> Integers:
+        start = len(self.bounds)
+        self.bounds += [(-self.box, self.box)] * prod(shape)
+        return np.arange(start, len(self.bounds)).reshape(shape)
 
     def positive(self) -> int:
-        return int(self._new(1, (0, None))[0])
-
-    def _new(self, count: int, bounds: tuple[float, float | None]) -> Integers:
-        start = len(self.bounds)
-        self.bounds += [bounds] * count
-        return np.arange(start, start + count)
+        self.bounds.append((0, None))
+        return len(self.bounds) - 1
 
     def at_most(self, terms: list[tuple[int, float]], limit: float) -> int:
         self.upper.append((terms, limit / self.unit))
@@ -143,22 +139,20 @@ class _Programme:
         for column, value in zip(carried.T, total, strict=True):
             self.equal([(v, 1.0) for v in column], value)
 
-    def risk(
-        self, carried: Integers, parts: Sequence[Distortion], weights: Array
-    ) -> int:
+    def risk(self, carried: Integers, parts: Sequence[Distortion], p: Array) -> int:
         """Return a variable at least the risk of ``carried`` (Rockafellar-Uryasev)."""
-        value = int(self.free((1,))[0])
+        value = int(self.free())
         for k in parts:
             terms = [(value, -1.0)]
             for tail, mass in _shortfalls(k):
-                q = int(self.free((1,))[0])
+                q = int(self.free())
                 terms.append((q, mass))
-                for v, p in zip(carried, weights, strict=True):
+                for v, chance in zip(carried, p, strict=True):
                     excess = [(v, 1.0), (q, -1.0)]
                     if tail > 0:  # without: the maximum, which nothing may exceed
                         # half of the weight on each side: as a whole the solver
                         # would drop a tiny one
-                        e, half = self.positive(), np.sqrt(mass * p / tail)
+                        e, half = self.positive(), np.sqrt(mass * chance / tail)
                         excess.append((e, -1.0 / max(half, SMALLEST)))
                         terms.append((e, half))
                     self.at_most(excess, 0.0)
@@ -175,7 +169,7 @@ class _Programme:
         variables, rows = list(slack), list(slack.values())
         for raised in RAISED:
             try:
-                x, prices = self.solve(dict.fromkeys(variables, -1.0), rows, raised)
+                x, prices = self.solve(variables, -1.0, rows, raised)
                 break
             except SolverError:
                 if raised == RAISED[-1]:
@@ -183,7 +177,7 @@ class _Programme:
         return x, float(x[variables].sum() - raised * self.unit * prices[rows].sum())
 
     def solve(
-        self, objective: dict[int, float], rows: Sequence[int] = (), raised: float = 0.0
+        self, variables: Any, cost: float, rows: Any = (), raised: float = 0.0
     ) -> tuple[Array, Array]:
         """Return a solution and the prices of the limits, those of ``rows`` raised."""
         from scipy.sparse import coo_array
@@ -194,13 +188,12 @@ class _Programme:
             array = coo_array((c, (i, v)), (len(rows), len(self.bounds))).tocsr()
             return array, np.array([limit for _, limit in rows])
 
-        cost = np.zeros(len(self.bounds))
-        np.add.at(cost, list(objective), list(objective.values()))
+        costs = np.zeros(len(self.bounds))
+        costs[variables] = cost
         upper, limits = matrix(self.upper)
         limits[list(rows)] += raised
-        equal = matrix(self.equals)
-        methods = (SIMPLEX, INTERIOR)
-        found = solve_lp(cost, upper, limits, *equal, self.bounds, methods=methods)
+        equal, methods = matrix(self.equals), (SIMPLEX, INTERIOR)
+        found = solve_lp(costs, upper, limits, *equal, self.bounds, methods=methods)
         return found.x * self.unit, found.upper_prices
 
 
@@ -215,10 +208,6 @@ def _shortfalls(k: Distortion) -> list[tuple[float, float]]:
     values = k.values(s)
     values[0] = k.jump
     slopes = np.append(np.diff(values) / np.diff(s), 0.0)
+    drops = zip(s[1:], slopes[:-1] - slopes[1:])
     mixture = [(0.0, k.jump)] if k.jump > 0 else []
-    mixture += [
-        (tail, tail * (a - b))
-        for tail, a, b in zip(s[1:], slopes[:-1], slopes[1:])
-        if a - b > 1e-15
-    ]
-    return mixture
+    return mixture + [(tail, tail * drop) for tail, drop in drops if drop > 1e-15]

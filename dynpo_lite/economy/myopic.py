@@ -1,10 +1,9 @@
 """The view from time 0: myopic optima, and cash that only time can tell."""
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from dynpo_lite.base import validate
-from dynpo_lite.base.types import Array
+from dynpo_lite.base.types import Array, ArrayLike
 from dynpo_lite.economy.economy import Economy
 from dynpo_lite.economy.solve import solve
 from dynpo_lite.scenarios.tree import ScenarioTree
@@ -55,10 +54,9 @@ def myopic_optimum(economy: Economy) -> tuple[Array, float]:
 def path_totals(tree: ScenarioTree, payments: ArrayLike) -> Array:
     """Return the sums of payments (..., n_nodes) along the paths to the leaves."""
     sums = np.array(payments, dtype=float)
-    for t in range(1, tree.horizon + 1):
+    for t in range(2, tree.horizon + 1):
         nodes = tree.nodes(t)
-        if t > 1:
-            sums[..., nodes] += sums[..., tree.parent[nodes]]
+        sums[..., nodes] += sums[..., tree.parent[nodes]]
     return sums[..., tree.leaves]
 
 
@@ -110,24 +108,15 @@ def swap_interval(
     (0.0, 0.0)
     """
     validate.instance("economy", economy, Economy)
-    horizon = economy.tree.horizon
-    stage = validate.integer("stage", stage, 1)
-    if stage > horizon - 1:
-        raise ValueError(
-            f"stage = {stage} leaves no later payment: choose 1 to {horizon - 1}"
-        )
+    stage, last = validate.integer("stage", stage, 1), economy.tree.horizon - 1
+    if stage > last:
+        raise ValueError(f"stage = {stage} leaves no later payment: choose 1 to {last}")
     pair = tuple(agents) if np.ndim(agents) == 1 else ()
-    known = [
-        int(a)
-        for a in pair
-        if not isinstance(a, (bool, np.bool_))
-        and isinstance(a, (int, np.integer))
-        and 0 <= a < economy.n_agents
-    ]
+    n = economy.n_agents
+    known = [int(a) for a in pair if validate.is_integer(a) and 0 <= a < n]
     if len(pair) != 2 or len(set(known)) != 2:
         raise ValueError(
-            f"agents = {agents!r}: choose two different agents of "
-            f"0 to {economy.n_agents - 1}"
+            f"agents = {agents!r}: choose two different agents of 0 to {n - 1}"
         )
     first, second = known
     nodes = economy.tree.nodes(stage)

@@ -1,5 +1,6 @@
 """What the check of an allocation tells: verdicts, gaps, and a trade that is better."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from dynpo_lite.base.records import ByValue
@@ -20,6 +21,10 @@ class Trade(ByValue):
     children: tuple[int, ...]
     payments: Array
     gains: Array
+
+
+# at every node, at time 0, and the trade that saves at a node
+Savings = tuple[Array, float, Callable[[int], Trade]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,24 +66,18 @@ class Report(ByValue):
     risk_to_go: Array
 
     def __str__(self) -> str:
-        def say(flag: bool) -> str:
-            return "yes" if flag else "no"
-
-        lines = [
-            f"sums to the aggregate         {say(self.sums_to_aggregate)}",
-            f"individually rational         {say(self.individually_rational)}",
-            f"dynamically Pareto optimal    {say(self.pareto_optimal)}",
-            f"comonotone                    {say(self.comonotone)}",
-            f"myopically rational           {say(self.myopic_individually_rational)}",
-            f"myopically Pareto optimal     {say(self.myopic_pareto_optimal)}",
-        ]
-        if self.irrational_node is not None:
+        verdicts = {
+            "sums to the aggregate": self.sums_to_aggregate,
+            "individually rational": self.individually_rational,
+            "dynamically Pareto optimal": self.pareto_optimal,
+            "comonotone": self.comonotone,
+            "myopically rational": self.myopic_individually_rational,
+            "myopically Pareto optimal": self.myopic_pareto_optimal,
+        }
+        lines = [f"{what:30}{'yes' if so else 'no'}" for what, so in verdicts.items()]
+        if (node := self.irrational_node) is not None:
             names = ", ".join(map(str, self.irrational_agents))
-            lines.append(
-                f"at node {self.irrational_node} worse off than without trade: {names}"
-            )
-        if self.worst_node is not None:
-            lines.append(
-                f"a trade at node {self.worst_node} saves {self.gap:.6g} in total"
-            )
+            lines.append(f"at node {node} worse off than without trade: {names}")
+        if (node := self.worst_node) is not None:
+            lines.append(f"a trade at node {node} saves {self.gap:.6g} in total")
         return "\n".join(lines)

@@ -1,8 +1,9 @@
 """What :func:`dynpo_lite.solve` returns, in every reading."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -11,6 +12,9 @@ from dynpo_lite.base.types import Array
 from dynpo_lite.base.validate import frozen
 from dynpo_lite.economy.economy import Economy
 from dynpo_lite.sharing.layers import Layer
+
+# a surplus below this is rounding: by nodes it is never negative
+NOISE = {"state-dependent": 1e-12, "deterministic": 0.0}
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -45,21 +49,22 @@ class Solution:
     retention: str
     individually_rational: bool
     surplus_split: Array
+    _contracts: Any = field(init=False, repr=False)  # what was found at once
 
     @cached_property
     def total_risk_to_go(self) -> Array:
         """The least total risk-to-go at every node, (n_nodes,); 0 at leaves."""
-        raise NotImplementedError
+        return frozen(self.risk_to_go.sum(axis=0))
 
     @cached_property
     def risk_to_go(self) -> Array:
         """Every agent's risk-to-go at every node, (n_agents, n_nodes)."""
-        raise NotImplementedError
+        return frozen(self._contracts.risk)
 
     @cached_property
     def allocation(self) -> Array:
         """What every agent pays at every node, (n_agents, n_nodes); 0 at the root."""
-        raise NotImplementedError
+        return frozen(self._contracts.paid)
 
     @cached_property
     def layers(self) -> Mapping[int, tuple[Layer, ...]]:
@@ -68,12 +73,12 @@ class Solution:
         By the node before the payment where contracts depend on it; by the time of
         payment 1..T where they are deterministic.
         """
-        raise NotImplementedError
+        return ReadOnly(self._contracts.layers)
 
     @cached_property
     def layer_risk(self) -> Array:
         """What its layers cost each agent, premium left out; nan at leaves."""
-        raise NotImplementedError
+        return frozen(self._contracts.layer_risk)
 
     @cached_property
     def saddle_weights(self) -> Mapping[int, tuple[Array, ...]]:
@@ -89,13 +94,9 @@ class Solution:
 
         Negative where a deterministic contract, good on average, is worse there.
         """
+        noise = NOISE[self.retention] * self.economy.scale
         surplus = self.risk_without_trade.sum(axis=0) - self.total_risk_to_go
-        return frozen(np.where(np.abs(surplus) <= self._noise, 0.0, surplus))
-
-    @property
-    def _noise(self) -> float:
-        """A surplus below this is rounding."""
-        return 0.0
+        return frozen(np.where(np.abs(surplus) <= noise, 0.0, surplus))
 
     @property
     def risk_without_trade(self) -> Array:

@@ -1,6 +1,5 @@
 """The front door: an economy in, a dynamic Pareto optimum out."""
 
-import numpy as np
 from numpy.typing import ArrayLike
 
 from dynpo_lite.base import validate
@@ -82,16 +81,12 @@ def solve(
     """
     validate.instance("economy", economy, Economy)
     law, retention = reading(law, retention)
-    n = economy.n_agents
-    split = np.full(n, 1.0 / n)
-    if surplus_split is not None:
-        if not individually_rational:
-            raise ValueError(
-                "surplus_split goes with individually_rational=True: leave it out"
-            )
-        split = validate.probabilities("surplus_split", surplus_split, n)
-    kind: type[Solution] = DeterministicSolution
+    if surplus_split is not None and not individually_rational:
+        raise ValueError(
+            "surplus_split goes with individually_rational=True: leave it out"
+        )
+    split = validate.probabilities("surplus_split", surplus_split, economy.n_agents)
+    arguments = law, retention, bool(individually_rational), validate.frozen(split)
     if retention == "state-dependent":
-        kind = StateDependentSolution
-    split = validate.frozen(split)
-    return kind(economy, law, retention, bool(individually_rational), split)
+        return StateDependentSolution(economy, *arguments)
+    return DeterministicSolution(economy, *arguments)

@@ -11,20 +11,21 @@ dynamically Pareto optimal exactly if it is individually rational and attains ev
 :math:`V_v` (Theorem R of the companion).
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, reduce
+from typing import Any
 
 import numpy as np
 
 from dynpo_lite.base.records import ReadOnly
 from dynpo_lite.base.types import Array
-from dynpo_lite.base.validate import frozen
+from dynpo_lite.base.validate import frozen, keep
 from dynpo_lite.economy.economy import Economy
 from dynpo_lite.economy.solution import Solution
 from dynpo_lite.economy.suprema import saddle_shares
 from dynpo_lite.risk.crossings import equal_shares
-from dynpo_lite.scenarios.nested_risk import descending
+from dynpo_lite.scenarios.nested_risk import Parts, descending
 from dynpo_lite.scenarios.tree import Siblings
 from dynpo_lite.sharing.layers import Layer, stack
 
@@ -34,12 +35,7 @@ class StateDependentSolution(Solution):
     """Contracts and premia of every node; ``total_risk_to_go`` is computed at once."""
 
     def __post_init__(self) -> None:
-        _ = self.total_risk_to_go
-
-    @cached_property
-    def _families(self) -> "tuple[_Family, ...]":
-        """The sharing problems of all groups of nodes, from the last time on."""
-        tree, families = self.economy.tree, []
+        tree, families = self.economy.tree, []  # groups of nodes, from the last time on
         total = np.zeros(tree.n_nodes)
         for t in range(tree.horizon - 1, -1, -1):
             for siblings in tree.siblings[t]:
@@ -47,42 +43,31 @@ class StateDependentSolution(Solution):
                 family = _Family(self.economy, siblings, z)
                 total[siblings.parent] = family.value
                 families.append(family)
-        return tuple(families)
+        keep(self, _contracts=tuple(families), total_risk_to_go=total)
 
-    @cached_property
-    def total_risk_to_go(self) -> Array:
-        total = np.zeros(self.economy.tree.n_nodes)
-        for family in self._families:
-            total[family.siblings.parent] = family.value
-        return frozen(total)
-
-    @property
-    def _noise(self) -> float:
-        # never negative but for rounding
-        return 1e-12 * self.economy.scale
+    def _filled(self, result: Array, value: Callable[["_Family"], Array]) -> Array:
+        """Return the array, filled at all parents."""
+        for family in self._contracts:
+            result[..., family.siblings.parent] = value(family)
+        return frozen(result)
 
     @cached_property
     def risk_to_go(self) -> Array:
         if self.individually_rational:
             saved = self.surplus_split[:, None] * self.surplus
             return frozen(self.risk_without_trade - saved)
-        risk = np.zeros_like(self.economy.endowments)
-        for family in self._families:
-            equal = family.sure / self.economy.n_agents
-            risk[:, family.siblings.parent] = family.layer_risks + equal
-        return frozen(risk)
+        none, n = np.zeros_like(self.economy.endowments), self.economy.n_agents
+        return self._filled(none, lambda f: f.layer_risks + f.sure / n)
 
     @cached_property
     def layer_risk(self) -> Array:
-        risks = np.full(self.economy.endowments.shape, np.nan)
-        for family in self._families:
-            risks[:, family.siblings.parent] = family.layer_risks
-        return frozen(risks)
+        unknown = np.full(self.economy.endowments.shape, np.nan)
+        return self._filled(unknown, lambda f: f.layer_risks)
 
     @cached_property
     def allocation(self) -> Array:
         paid = np.zeros_like(self.economy.endowments)
-        for family in self._families:
+        for family in self._contracts:
             children, parent = family.siblings.children, family.siblings.parent
             carried = family.kept + self.premium[:, parent, None]
             paid[:, children] = carried - self.risk_to_go[:, children]
@@ -90,17 +75,19 @@ class StateDependentSolution(Solution):
 
     @cached_property
     def layers(self) -> Mapping[int, tuple[Layer, ...]]:
-        return _NodeLayers(self._families)
+        where = {}
+        for family in self._contracts:
+            for row, node in enumerate(family.siblings.parent.tolist()):
+                where[node] = family, row
+        return _NodeLayers({node: where[node] for node in sorted(where)})
 
     @cached_property
     def saddle_weights(self) -> Mapping[int, tuple[Array, ...]]:
-        return ReadOnly(
-            {
-                int(family.siblings.parent[row]): tuple(map(frozen, weights))
-                for family in self._families
-                for row, (_, weights) in family.saddles.items()
-            }
-        )
+        found = {}
+        for family in self._contracts:
+            for row, (_, weights) in family.saddles.items():
+                found[int(family.siblings.parent[row])] = tuple(map(frozen, weights))
+        return ReadOnly(found)
 
 
 class _Family:
@@ -111,20 +98,18 @@ class _Family:
         self.z, self.level = descending(siblings, z)
         self.width = self.z[:, :-1] - self.z[:, 1:]
         self.sure = self.z[:, -1]
-        self.saddles: dict[int, tuple[Array, list[Array]]] = {}
-        tails = [self._distorted(i) for i in range(economy.n_agents)]
-        known = [tail for tail in tails if tail is not None]
-        self._tails = known if len(known) == len(tails) else self._solve_saddles()
-        k = self._tails[0]
-        for tail in self._tails[1:]:
-            k = np.minimum(k, tail)
-        self.value = (self.width * k).sum(axis=1) + self.sure
+        self.saddles: dict[int, list] = {}
+        agents = range(economy.n_agents)
+        measures = [economy.measures_at(i, siblings.parent) for i in agents]
+        if all(len(parts) == 1 for found in measures for parts, _ in found):
+            self._tails = [self._distorted(found) for found in measures]
+        else:
+            self._tails = self._solve_saddles()
+        least = reduce(np.minimum, self._tails)
+        self.value = (self.width * least).sum(axis=1) + self.sure
 
-    def _distorted(self, agent: int) -> Array | None:
-        """The agent's distorted tails, (m or 1, b - 1); None with a supremum."""
-        measures = self.economy.measures_at(agent, self.siblings.parent)
-        if any(len(parts) > 1 for parts, _ in measures):
-            return None
+    def _distorted(self, measures: list[tuple[Parts, Any]]) -> Array:
+        """Return the distorted tails of one distortion a node, (m or 1, b - 1)."""
         level = self.level[:, :-1]
         if len(measures) == 1:
             return measures[0][0][0].values(level)
@@ -135,24 +120,15 @@ class _Family:
 
     def _solve_saddles(self) -> list[Array]:
         """Return the tails under the worst mixtures, found node by node."""
-        m, n = len(self.z), self.economy.n_agents
         level = np.broadcast_to(self.level[:, :-1], self.width.shape)
-        parts: list[list] = [[None] * m for _ in range(n)]
-        for i in range(n):
-            for found, rows in self.economy.measures_at(i, self.siblings.parent):
-                for row in np.arange(m)[rows]:
-                    parts[i][row] = found
-        tails = np.empty((n, *self.width.shape))
-        for row in range(m):
-            if all(len(parts[i][row]) == 1 for i in range(n)):
-                tails[:, row] = [parts[i][row][0].values(level[row]) for i in range(n)]
-                continue
-            k = [
-                np.array([d.values(level[row]) for d in parts[i][row]])
-                for i in range(n)
-            ]
-            tails[:, row], shares, weights = saddle_shares(k, self.width[row])
-            self.saddles[row] = shares, weights
+        tails = np.empty((self.economy.n_agents, *self.width.shape))
+        for row, node in enumerate(self.siblings.parent.tolist()):
+            agents = self.economy.parts_at(node)
+            k = [np.array([d.values(level[row]) for d in parts]) for parts in agents]
+            if max(map(len, k)) == 1:
+                tails[:, row] = np.concatenate(k)
+            else:
+                tails[:, row], *self.saddles[row] = saddle_shares(k, self.width[row])
         return list(tails)
 
     @cached_property
@@ -189,22 +165,9 @@ class _Family:
         return stack(self.z[row, ::-1], self.shares[:, row, ::-1].T)
 
 
-class _NodeLayers(Mapping[int, tuple[Layer, ...]]):
+class _NodeLayers(ReadOnly):
     """Node -> layers, made when asked for."""
 
-    def __init__(self, families: tuple[_Family, ...]):
-        self._where = {
-            int(node): (family, row)
-            for family in families
-            for row, node in enumerate(family.siblings.parent.tolist())
-        }
-
     def __getitem__(self, node: int) -> tuple[Layer, ...]:
-        family, row = self._where[node]
+        family, row = super().__getitem__(node)
         return family.layers(row)
-
-    def __iter__(self) -> Iterator[int]:
-        return iter(sorted(self._where))
-
-    def __len__(self) -> int:
-        return len(self._where)

@@ -16,9 +16,7 @@ from dynpo_lite.base.types import Array
 from dynpo_lite.risk.crossings import equal_shares
 
 
-def saddle_shares(
-    tails: list[Array], widths: Array
-) -> tuple[Array, Array, list[Array]]:
+def saddle_shares(tails: list[Array], widths: Array) -> tuple[Array, Array, list]:
     """Solve the max-min problem of one node.
 
     Parameters
@@ -57,26 +55,18 @@ def saddle_shares(
     weights = [np.full(size, 1.0 / size) for size in sizes]
     prices = np.zeros((n, m))
     if len(wide):
-        scale = widths[wide].max()
-        d = widths[wide] / scale
+        d = widths[wide] / widths[wide].max()
         # maximise d . t over t_j <= sum_l lambda_il k_il(u_j), lambda_i on a simplex
         cost = np.concatenate([np.zeros(sum(sizes)), -d])
         mixtures = block_diag([csr_matrix(-k[:, wide].T) for k in tails])
         caps = hstack([mixtures, vstack([identity(len(wide))] * n)]).tocsr()
         sums = block_diag([csr_matrix(np.ones((1, size))) for size in sizes])
         sums = hstack([sums, csr_matrix((n, len(wide)))]).tocsr()
-        found = solve_lp(
-            cost,
-            caps,
-            np.zeros(n * len(wide)),
-            sums,
-            np.ones(n),
-            [(0, 1)] * sum(sizes) + [(None, None)] * len(wide),
-        )
+        bounds = [(0, 1)] * sum(sizes) + [(None, None)] * len(wide)
+        found = solve_lp(cost, caps, np.zeros(n * len(wide)), sums, np.ones(n), bounds)
         prices[:, wide] = found.upper_prices.reshape(n, -1)
-        stops = np.cumsum(sizes)
-        parts = np.split(found.x[: stops[-1]], stops[:-1])
-        weights = [np.maximum(p, 0) / np.maximum(p, 0).sum() for p in parts]
+        parts = np.split(np.maximum(found.x, 0), np.cumsum(sizes))[:-1]
+        weights = [p / p.sum() for p in parts]
     mixed = np.array([w @ k for w, k in zip(weights, tails, strict=True)])
     total = prices.sum(axis=0)
     # layers too thin to have a price go to the cheapest agents

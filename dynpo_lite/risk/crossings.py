@@ -10,11 +10,11 @@ from functools import cached_property
 from itertools import combinations
 
 import numpy as np
-from numpy.typing import ArrayLike
 
-from dynpo_lite.base.types import Array, Bools
+from dynpo_lite.base.types import Array, ArrayLike, Bools
 from dynpo_lite.risk.distortions import Combination, Distortion
 
+_End = tuple[float, Bools]  # a survival level, and who is cheapest there
 TIE_TOL = 1e-12  # distorted tails closer than this, relatively, tie
 
 
@@ -59,8 +59,7 @@ class Minimum(Combination):
 
     def complement(self, u: ArrayLike) -> Array:
         """Return the largest complement."""
-        each = [d.complement(u) for d in self.distortions]
-        return np.asarray(np.maximum.reduce(each))
+        return np.asarray(np.max([d.complement(u) for d in self.distortions], axis=0))
 
 
 def crossings(distortions: Sequence[Distortion]) -> Array:
@@ -69,9 +68,8 @@ def crossings(distortions: Sequence[Distortion]) -> Array:
     Exact for piecewise linear distortions (:func:`linear_crossings`); otherwise found
     on about 9,000 levels and refined, changes of who is smallest only.
     """
-    if all(d.breakpoints is not None for d in distortions):
-        return linear_crossings(distortions)
-    return _smooth_crossings(distortions)
+    linear = all(d.breakpoints is not None for d in distortions)
+    return linear_crossings(distortions) if linear else _smooth_crossings(distortions)
 
 
 def linear_crossings(distortions: Sequence[Distortion]) -> Array:
@@ -110,8 +108,7 @@ def linear_crossings(distortions: Sequence[Distortion]) -> Array:
 def cheapest(k: Array, noise: float = 0.0) -> Bools:
     """Tell which agents tie for the smallest distorted tail; ``k`` (n_agents, ...)."""
     least = k.min(axis=0)
-    ties: Bools = k - least <= TIE_TOL * np.maximum(least, 1e-300) + noise
-    return ties
+    return k - least <= TIE_TOL * np.maximum(least, 1e-300) + noise
 
 
 def equal_shares(k: Array, noise: float = 0.0) -> Array:
@@ -129,34 +126,30 @@ def level_grid(distortions: Sequence[Distortion]) -> Array:
     return s[(s > 0) & (s < 1)]
 
 
-def _ties_at(distortions: Sequence[Distortion], s: ArrayLike) -> Bools:
-    """Tell which distortions tie for the smallest at levels ``s``."""
+def tails(distortions: Sequence[Distortion], s: ArrayLike) -> tuple[Array, float]:
+    """Return the distorted levels, (n_agents, ...), and the noise of the values."""
     level = np.asarray(s, dtype=float)
-    noise = max(k.noise for k in distortions)
-    return cheapest(np.array([k.values(level) for k in distortions]), noise)
+    values = np.array([k.values(level) for k in distortions])
+    return values, max(k.noise for k in distortions)
 
 
 def _smooth_crossings(distortions: Sequence[Distortion]) -> Array:
     """Return the levels at which the set of cheapest agents changes."""
     s = level_grid(distortions)
-    ties = _ties_at(distortions, s)
+    ties = cheapest(*tails(distortions, s))
     found: list[float] = []
     for j in np.flatnonzero((ties[:, :-1] != ties[:, 1:]).any(axis=0)):
-        found += _refine(distortions, s[j], s[j + 1], ties[:, j], ties[:, j + 1])
+        found += _refine(distortions, (s[j], ties[:, j]), (s[j + 1], ties[:, j + 1]))
     return np.unique(found)
 
 
 def _refine(
-    distortions: Sequence[Distortion],
-    low: float,
-    high: float,
-    tie_low: Bools,
-    tie_high: Bools,
-    depth: int = 0,
+    distortions: Sequence[Distortion], start: _End, stop: _End, depth: int = 0
 ) -> list[float]:
     """Locate the change between two levels, to rounding; several if agents follow."""
     from scipy.optimize import brentq
 
+    (low, tie_low), (high, tie_high) = start, stop
     a, b = int(np.argmax(tie_low)), int(np.argmax(tie_high))
     if not tie_high[a] and not tie_low[b]:
 
@@ -165,17 +158,16 @@ def _refine(
             return float(one - other)
 
         middle = brentq(gap, low, high, xtol=1e-300, rtol=8.9e-16)
-        tie = _ties_at(distortions, middle)
+        tie = cheapest(*tails(distortions, middle))
         if tie[a] or depth > 50:
             return [middle]
     elif high - low <= 4e-16 * high or depth > 2000:
         return [high]
     else:  # one of them ties on one side only: halve the cell
         middle = (low + high) / 2
-        tie = _ties_at(distortions, middle)
+        tie = cheapest(*tails(distortions, middle))
     changes = []
-    if (tie_low != tie).any():
-        changes += _refine(distortions, low, middle, tie_low, tie, depth + 1)
-    if (tie != tie_high).any():
-        changes += _refine(distortions, middle, high, tie, tie_high, depth + 1)
+    for one, other in ((start, (middle, tie)), ((middle, tie), stop)):
+        if (one[1] != other[1]).any():
+            changes += _refine(distortions, one, other, depth + 1)
     return changes

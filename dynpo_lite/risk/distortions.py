@@ -13,14 +13,16 @@ and, where it is piecewise linear, its ``breakpoints``.  Their pointwise minimum
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cached_property
+from functools import cached_property, partial
+from operator import mul
 from typing import TypeAlias
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from dynpo_lite.base import validate
-from dynpo_lite.base.types import Array, Kept
+from dynpo_lite.base.types import Array, ArrayLike, Kept
+
+_concave = partial(validate.number, cure="the function is concave only there")
 
 
 class Distortion:
@@ -89,12 +91,10 @@ class Distortion:
     def __call__(self, s: ArrayLike) -> Array:
         """Return ``k(s)``; ``s`` any shape, probabilities in [0, 1]."""
         s = np.asarray(s, dtype=float)
-        if s.size and not (s.min() >= 0 and s.max() <= 1):
-            bad = s.ravel()[np.argmin((s.ravel() >= 0) & (s.ravel() <= 1))]
-            raise ValueError(
-                f"s = {bad} is no survival probability: give values in [0, 1]"
-            )
-        return self.values(s)
+        if not s.size or (s.min() >= 0 and s.max() <= 1):
+            return self.values(s)
+        bad = s[~((s >= 0) & (s <= 1))][0]
+        raise ValueError(f"s = {bad} is no survival probability: give values in [0, 1]")
 
     def values(self, s: Array) -> Array:
         """Return ``k(s)``; ``s`` any shape, in [0, 1], which is not checked again."""
@@ -174,7 +174,7 @@ class ExpectedShortfall(Distortion):
         if np.isscalar(self.level) and self.level == 1:
             cure = "use WorstCase() for level 1"
         level = validate.number("level", self.level, 0, 1, closed="left", cure=cure)
-        object.__setattr__(self, "level", level)
+        validate.keep(self, level=level)
 
     @cached_property
     def tail(self) -> float:
@@ -249,11 +249,8 @@ class ProportionalHazard(Distortion):
     exponent: float
 
     def __post_init__(self) -> None:
-        cure = "the function is concave only there"
-        value = validate.number(
-            "exponent", self.exponent, 0, 1, closed="right", cure=cure
-        )
-        object.__setattr__(self, "exponent", value)
+        value = _concave("exponent", self.exponent, 0, 1, closed="right")
+        validate.keep(self, exponent=value)
 
     def values(self, s: Array) -> Array:
         """Return ``s ** exponent``."""
@@ -290,9 +287,7 @@ class DualPower(Distortion):
     power: float
 
     def __post_init__(self) -> None:
-        cure = "the function is concave only there"
-        value = validate.number("power", self.power, 1, closed="left", cure=cure)
-        object.__setattr__(self, "power", value)
+        validate.keep(self, power=_concave("power", self.power, 1, closed="left"))
 
     def values(self, s: Array) -> Array:
         """Return ``1 - (1 - s) ** power``."""
@@ -330,9 +325,7 @@ class Wang(Distortion):
     shift: float
 
     def __post_init__(self) -> None:
-        cure = "the function is concave only there"
-        value = validate.number("shift", self.shift, 0, closed="left", cure=cure)
-        object.__setattr__(self, "shift", value)
+        validate.keep(self, shift=_concave("shift", self.shift, 0, closed="left"))
 
     def values(self, s: Array) -> Array:
         """Return ``Phi(Phi^{-1}(s) + shift)``."""
@@ -346,8 +339,7 @@ class Wang(Distortion):
     def _shifted(s: ArrayLike, shift: float) -> Array:
         from scipy.special import ndtr, ndtri  # a third of the package's import time
 
-        values: Array = ndtr(ndtri(s) + shift)
-        return values
+        return ndtr(ndtri(s) + shift)
 
 
 @dataclass(frozen=True, eq=False)
@@ -392,8 +384,7 @@ class PiecewiseLinear(Distortion):
                 f"k = {k.tolist()} is no concave distortion: "
                 "let it increase with falling slopes and end in 1"
             )
-        object.__setattr__(self, "s", validate.frozen(s.copy()))
-        object.__setattr__(self, "k", validate.frozen(k.copy()))
+        validate.keep(self, s=s.copy(), k=k.copy())
 
     @property
     def jump(self) -> float:
@@ -423,7 +414,7 @@ class Combination(Distortion):
     distortions: Kept
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "distortions", as_distortions(self.distortions))
+        validate.keep(self, distortions=as_distortions(self.distortions))
 
     @property
     def breakpoints(self) -> Array | None:
@@ -479,24 +470,23 @@ class Mixture(Combination):
     def __post_init__(self) -> None:
         super().__post_init__()
         weights = validate.probabilities("weights", self.weights, len(self.distortions))
-        object.__setattr__(self, "weights", validate.frozen(weights))
+        validate.keep(self, weights=weights)
 
     @property
     def jump(self) -> float:
         """The weighted mean of the jumps."""
-        return float(sum(w * d.jump for w, d in self._parts))
+        return float(self._mean(d.jump for d in self.distortions))
 
-    @property
-    def _parts(self) -> list[tuple[float, Distortion]]:
-        return list(zip(self.weights, self.distortions))
+    def _mean(self, values: Iterable) -> Array:
+        return np.asarray(sum(map(mul, self.weights, values)))
 
     def values(self, s: Array) -> Array:
         """Return the weighted mean of the values."""
-        return np.asarray(sum(w * d.values(s) for w, d in self._parts))
+        return self._mean(d.values(s) for d in self.distortions)
 
     def complement(self, u: ArrayLike) -> Array:
         """Return the weighted mean of the complements."""
-        return np.asarray(sum(w * d.complement(u) for w, d in self._parts))
+        return self._mean(d.complement(u) for d in self.distortions)
 
 
 @dataclass(frozen=True, eq=False)
@@ -550,8 +540,8 @@ class UserDistortion(Distortion):
         return np.array(self.function(s.flatten()), dtype=float).reshape(s.shape)
 
 
-def as_distortion(measure: DistortionLike, name: str = "measure") -> Distortion:
-    """Return ``measure`` as a Distortion; a user's callable is checked once.
+def as_distortion(given: DistortionLike, name: str = "measure") -> Distortion:
+    """Return ``given`` as a Distortion; a user's callable is checked once.
 
     Raises
     ------
@@ -569,22 +559,16 @@ def as_distortion(measure: DistortionLike, name: str = "measure") -> Distortion:
     ...
     TypeError: measure = 0.9 is no distortion: give ExpectedShortfall(0.9) or the like
     """
-    if isinstance(measure, Distortion):
-        return measure
-    if callable(measure) and not isinstance(measure, type):
-        return UserDistortion(measure, name)
+    if isinstance(given, Distortion):
+        return given
+    if callable(given) and not isinstance(given, type):
+        return UserDistortion(given, name)
     raise TypeError(
-        f"{name} = {measure!r} is no distortion: give ExpectedShortfall(0.9) "
-        "or the like"
+        f"{name} = {given!r} is no distortion: give ExpectedShortfall(0.9) or the like"
     )
 
 
 def as_distortions(distortions: Iterable[DistortionLike]) -> tuple[Distortion, ...]:
     """Return a sequence of distortions as a tuple of at least one."""
-    try:
-        parts = tuple(distortions)
-    except TypeError:
-        parts = ()
-    if not parts:
-        raise ValueError(f"distortions = {distortions!r} holds none: give at least one")
+    parts = validate.entries("distortions", distortions)
     return tuple(as_distortion(k, f"distortions[{i}]") for i, k in enumerate(parts))

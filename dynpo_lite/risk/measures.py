@@ -12,10 +12,9 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from dynpo_lite.base import validate
-from dynpo_lite.base.types import Kept
+from dynpo_lite.base.types import ArrayLike, Kept
 from dynpo_lite.risk.distortions import (
     Distortion,
     DistortionLike,
@@ -56,7 +55,7 @@ class Supremum:
     distortions: Kept
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "distortions", as_distortions(self.distortions))
+        validate.keep(self, distortions=as_distortions(self.distortions))
 
 
 Measure: TypeAlias = DistortionLike | Supremum
@@ -123,8 +122,7 @@ def choquet(x: Any, measure: Measure, weights: ArrayLike | None = None) -> float
     0.75
     """
     parts = parts_of(measure)
-    law = as_law(x)
-    if law is not None:
+    if (law := as_law(x)) is not None:
         if weights is not None:
             raise ValueError("weights go with samples: leave them out for a law")
         # far out in the tails quantiles overflow, and scipy warns of its own integrals

@@ -4,8 +4,6 @@ For samples sorted downwards, with :math:`S_j` the weight of the ``j`` largest, 
 integral is :math:`\sum_j x_{(j)} [k(S_j) - k(S_{j-1})]`.
 """
 
-from collections.abc import Iterator
-
 import numpy as np
 
 from dynpo_lite.base import validate
@@ -20,9 +18,7 @@ def sample_integral(x: Array, k: Distortion, weights: Array | None = None) -> fl
     """Return the Choquet integral of samples; ``x`` may still hold what is no loss."""
     if weights is not None:
         return _weighted(validate.finite_array("x", x), k, weights)
-    if k.breakpoints is not None:
-        return _piecewise_linear(x, k)
-    return _smooth(x, k)
+    return _smooth(x, k) if k.breakpoints is None else _piecewise_linear(x, k)
 
 
 def partitioned(x: Array, places: Integers) -> Array:
@@ -76,16 +72,12 @@ def _smooth(x: Array, k: Distortion) -> float:
         validate.finite_array("x", losses)
     n = len(x)
     total = 0.0
-    for start, stop in _blocks(n):
+    for start in range(0, n, BLOCK):
+        stop = min(start + BLOCK, n)
         # survival levels (n - start)/n, ..., (n - stop)/n around the samples
-        level = np.arange(n - start, n - stop - 1, -1, dtype=float)
-        level /= n
+        level = np.arange(n - start, n - stop - 1, -1, dtype=float) / n
         total -= _sum_of_products(np.diff(k.values(level)), x[start:stop])
     return float(total)
-
-
-def _blocks(n: int) -> Iterator[tuple[int, int]]:
-    return ((start, min(start + BLOCK, n)) for start in range(0, n, BLOCK))
 
 
 def _sum_of_products(mass: Array, x: Array) -> float:
@@ -120,19 +112,6 @@ def running_sums(weights: Array) -> Array:
     return sums
 
 
-def survival_levels(x: Array, weights: Array) -> tuple[Integers, Array]:
-    """Return the order of the possible samples, falling, and P(X >= sample) there.
-
-    Samples of weight 0 are left out; the weights sum to 1.
-    """
-    order = np.argsort(x)[::-1]
-    if weights.min() == 0:
-        order = order[weights[order] > 0]
-    level = np.minimum(running_sums(weights[order]), 1.0)
-    level[-1] = 1.0
-    return order, level
-
-
 def _weighted(x: Array, k: Distortion, weights: Array) -> float:
     """Sum over the samples from the largest one down.
 
@@ -152,7 +131,8 @@ def _weighted(x: Array, k: Distortion, weights: Array) -> float:
         places = _largest(x, weights, start)
         x, weights = x[places], weights[places]
     order, above = np.argsort(x), 0.0
-    for begin, end in _blocks(len(x)):  # from the largest down
+    for begin in range(0, len(x), BLOCK):  # from the largest down
+        end = min(begin + BLOCK, len(x))
         here = order[len(x) - end : len(x) - begin]
         level = np.append(above, running_sums(weights.take(here)[::-1]))
         level[1:] += above

@@ -4,10 +4,9 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from dynpo_lite.base import validate
-from dynpo_lite.base.types import Array, Integers
+from dynpo_lite.base.types import Array, ArrayLike, Integers
 from dynpo_lite.scenarios.tree import ScenarioTree
 
 
@@ -84,17 +83,16 @@ def tree_from_paths(paths: ArrayLike, bins: int | Sequence[int] = 4) -> PathTree
     for t, b in enumerate(bins):
         order = np.lexsort((paths[:, t].sum(axis=1), node))
         sizes = np.bincount(node)
-        start = np.cumsum(sizes) - sizes
         sorted_node = node[order]
-        place = np.arange(n_paths) - start[sorted_node]
+        place = np.arange(n_paths) - (np.cumsum(sizes) - sizes)[sorted_node]
         group = sorted_node * b + place * b // sizes[sorted_node]
         labels, child = np.unique(group, return_inverse=True)
         count = np.bincount(child)
         parent = labels // b
         parents.append((parent + first).tolist())
         chances.append(count / sizes[parent])
-        losses = paths[order, t]
-        means.append(np.array([np.bincount(child, row) / count for row in losses.T]))
+        sums = [np.bincount(child, losses) for losses in paths[order, t].T]
+        means.append(np.array(sums) / count)
         first += len(sizes)
         node = np.empty(n_paths, dtype=np.int64)
         node[order] = child

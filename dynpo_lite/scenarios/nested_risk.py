@@ -8,13 +8,12 @@ with the one-step measure :math:`\rho_t` applied to the law given the node.
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from dynpo_lite.base import validate
-from dynpo_lite.base.types import Array, Integers
+from dynpo_lite.base.types import Array, ArrayLike, Integers
 from dynpo_lite.risk.distortions import Distortion
 from dynpo_lite.risk.measures import choquet, parts_of
 from dynpo_lite.scenarios.tree import ScenarioTree, Siblings
@@ -59,13 +58,12 @@ def risk_to_go(tree: ScenarioTree, losses: ArrayLike, measure: Any) -> Array:
     >>> risk_to_go(tree, [0, 0, 1, 0, 1, 0, 1], ExpectedShortfall(0.5)).tolist()
     [2.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0]
     """
-    losses, at_node = _checked(tree, losses, measure)
+    losses, at_node = node_values(tree, "losses", losses), node_measures(tree, measure)
     result = np.zeros(tree.n_nodes)
     for t in range(tree.horizon - 1, -1, -1):
-        for siblings in tree.siblings[t]:
-            z = losses[siblings.children] + result[siblings.children]
-            measures = at_node(siblings.parent)
-            result[siblings.parent] = conditional_risk(siblings, z, measures)
+        for own in tree.siblings[t]:
+            z = losses[own.children] + result[own.children]
+            result[own.parent] = conditional_risk(own, z, at_node(own.parent))
     return result
 
 
@@ -87,7 +85,7 @@ def marginal_risk_to_go(tree: ScenarioTree, losses: ArrayLike, measure: Any) -> 
     >>> marginal_risk_to_go(tree, [0, 0, 0, 1, 3], Expectation()).tolist()
     [2.0, 2.0, 2.0, 0.0, 0.0]
     """
-    losses, at_node = _checked(tree, losses, measure)
+    losses, at_node = node_values(tree, "losses", losses), node_measures(tree, measure)
     result = np.zeros(tree.n_nodes)
     for t in range(tree.horizon - 1, -1, -1):
         nodes, following = tree.nodes(t), tree.nodes(t + 1)
@@ -98,6 +96,9 @@ def marginal_risk_to_go(tree: ScenarioTree, losses: ArrayLike, measure: Any) -> 
     return result
 
 
+Parts: TypeAlias = tuple[Distortion, ...]  # whose largest integral is the risk
+
+
 @dataclass(frozen=True, eq=False)
 class NodeMeasures:
     """Which distortions the nodes use: called with nodes, it returns groups of them.
@@ -106,10 +107,10 @@ class NodeMeasures:
     which of them each non-terminal node uses, None that all use the first.
     """
 
-    parts: tuple[tuple[Distortion, ...], ...]
+    parts: tuple[Parts, ...]
     numbers: Integers | None = None
 
-    def __call__(self, nodes: Integers) -> list[tuple[tuple[Distortion, ...], Any]]:
+    def __call__(self, nodes: Integers) -> list[tuple[Parts, Any]]:
         """Return pairs of distortions and the positions of the nodes that use them."""
         if self.numbers is None:
             return [(self.parts[0], slice(None))]
@@ -146,10 +147,10 @@ def node_measures(
         return NodeMeasures((parts_of(measure, name),))
     inner = int(tree.first[tree.horizon])
     given = list(measure.keys()) if known else range(len(measure))
-    missing = sorted(set(range(inner)) - set(given))
+    missing = set(range(inner)) - set(given)
     if missing:
         raise ValueError(
-            f"{name} has no entry for node {missing[0]}: "
+            f"{name} has no entry for node {min(missing)}: "
             f"give one for each of the {inner} non-terminal nodes"
         )
     beyond = [v for v in given if v not in range(tree.n_nodes)]
@@ -158,28 +159,25 @@ def node_measures(
             f"{name} has an entry for node {beyond[0]}: the tree has {tree.n_nodes} "
             "nodes, numbered from 0"
         )
-    parts: list[tuple[Distortion, ...]] = []
+    parts: list[Parts] = []
     kinds: dict[Any, int] = {}
-    kept, numbers = [], np.empty(inner, dtype=np.int64)
-    for v in range(inner):
-        own = measure[v]
-        kept.append(own)  # what is made when asked for must outlive its identity
+    numbers = np.empty(inner, dtype=np.int64)
+    kept = [measure[v] for v in range(inner)]  # made when asked for: outlive their ids
+    for v, own in enumerate(kept):
         # equal measures are one kind; what cannot be hashed is told apart by identity
         key = own if isinstance(own, Distortion) else id(own)
-        if key not in kinds:
-            kinds[key] = len(parts)
+        numbers[v] = kinds.setdefault(key, len(parts))
+        if numbers[v] == len(parts):
             parts.append(parts_of(own, f"{name}[{v}]"))
-        numbers[v] = kinds[key]
     return NodeMeasures(tuple(parts), numbers)
 
 
-def _checked(
-    tree: ScenarioTree, losses: ArrayLike, measure: Any
-) -> tuple[Array, NodeMeasures]:
+def node_values(tree: ScenarioTree, name: str, value: ArrayLike, *lead: int) -> Array:
+    """Return a copy of ``value``, of shape lead + (n_nodes,), 0 at the root."""
     validate.instance("tree", tree, ScenarioTree)
-    array = validate.real_array("losses", losses, shape=(tree.n_nodes,)).copy()
-    array[0] = 0.0  # ignored, whatever stands there
-    return validate.finite_array("losses", array), node_measures(tree, measure)
+    array = validate.real_array(name, value, shape=(*lead, tree.n_nodes)).copy()
+    array[..., 0] = 0.0  # ignored, whatever stands there
+    return validate.finite_array(name, array)
 
 
 def conditional_risk(siblings: Siblings, z: Array, measures: list) -> Array:

@@ -5,10 +5,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from dynpo_lite.base import validate
-from dynpo_lite.base.types import Array, Integers, Kept
+from dynpo_lite.base.types import Array, ArrayLike, Integers, Kept
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,17 +82,10 @@ class ScenarioTree:
         stage = _stages(parent)
         probability[1:] /= _check_probabilities(parent, probability)[parent[1:]]
         probability[0] = 1.0
-        for name, value in (
-            ("parent", parent),
-            ("probability", probability),
-            ("stage", stage),
-        ):
-            object.__setattr__(self, name, validate.frozen(value))
-        childless = np.ones(len(parent), dtype=bool)
+        validate.keep(self, parent=parent, probability=probability, stage=stage)
+        childless = stage < stage[-1]
         childless[parent[1:]] = False
-        early = np.flatnonzero(childless & (stage < stage[-1]))
-        if len(early):
-            v = early[0]
+        if (v := validate.first(childless)) is not None:
             raise ValueError(
                 f"parent: node {v} ends at stage {stage[v]} but the horizon is "
                 f"{stage[-1]}: give it a child (of probability 1) at each later stage"
@@ -166,51 +158,39 @@ def _stages(parent: Integers) -> Integers:
             f"parent[0] = {parent[0]} in a tree of {n} node(s): node 0 is the root, "
             "with parent -1, and needs children"
         )
-    late = np.flatnonzero(parent >= np.arange(n))
-    roots = np.flatnonzero(parent[1:] < 0) + 1
-    for nodes, cure in (
-        (roots, "a tree has one root, node 0; give every other node its parent"),
-        (late, "a parent comes before its children (no cycles); order nodes by stage"),
-    ):
-        if len(nodes):
-            v = nodes[0]
+    place = np.arange(n)
+    roots = "a tree has one root, node 0; give every other node its parent"
+    late = "a parent comes before its children (no cycles); order nodes by stage"
+    for wrong, cure in (((parent < 0) & (place > 0), roots), (parent >= place, late)):
+        if (v := validate.first(wrong)) is not None:
             raise ValueError(f"parent[{v}] = {parent[v]}: {cure}")
     # nodes of the next stage are those before the first whose parent is itself new
-    latest = np.maximum.accumulate(parent)
-    stage = np.zeros(n, dtype=np.int64)
-    first, low, t = 0, 1, 0
-    while low < n:
-        high = int(np.searchsorted(latest, low))
-        early = np.flatnonzero(parent[low:high] < first)
-        if len(early):
-            v = low + early[0]
-            raise ValueError(
-                f"parent[{v}] = {parent[v]} skips a stage or comes out of order: "
-                "list all nodes of one stage before those of the next"
-            )
-        stage[low:high] = t + 1
-        first, low, t = low, high, t + 1
+    latest, start = np.maximum.accumulate(parent), [0, 1]
+    while start[-1] < n:
+        start.append(int(np.searchsorted(latest, start[-1])))
+    stage = np.repeat(np.arange(len(start) - 1), np.diff(start))
+    if (early := validate.first(stage[parent[1:]] + 1 < stage[1:])) is not None:
+        v = early + 1
+        raise ValueError(
+            f"parent[{v}] = {parent[v]} skips a stage or comes out of order: "
+            "list all nodes of one stage before those of the next"
+        )
     return stage
 
 
-def _check_probabilities(parent: Integers, probability: Array) -> Array:
-    if abs(probability[0] - 1) > validate.PROBABILITY_TOL:
+def _check_probabilities(parent: Integers, p: Array) -> Array:
+    if abs(p[0] - 1) > validate.PROBABILITY_TOL:
+        raise ValueError(f"probability[0] = {p[0]}: the root has probability 1")
+    wrong = (p <= 0) | (p > 1 + validate.PROBABILITY_TOL)
+    if (v := validate.first(wrong)) is not None:
         raise ValueError(
-            f"probability[0] = {probability[0]}: the root has probability 1"
-        )
-    wrong = np.flatnonzero((probability <= 0) | (probability > 1 + 1e-9))
-    if len(wrong):
-        v = wrong[0]
-        raise ValueError(
-            f"probability[{v}] = {probability[v]} is outside (0, 1]: give conditional "
+            f"probability[{v}] = {p[v]} is outside (0, 1]: give conditional "
             "probabilities and leave out children of probability 0"
         )
     total = np.zeros(len(parent))
-    np.add.at(total, parent[1:], probability[1:])
-    has = np.bincount(parent[1:], minlength=len(parent)) > 0
-    off = np.flatnonzero(has & (np.abs(total - 1) > validate.PROBABILITY_TOL))
-    if len(off):
-        v = off[0]
+    np.add.at(total, parent[1:], p[1:])
+    off = (total > 0) & (np.abs(total - 1) > validate.PROBABILITY_TOL)
+    if (v := validate.first(off)) is not None:
         raise ValueError(
             f"probability: the children of node {v} sum to {total[v]:.10g}: "
             "divide them by their sum (they are conditional on the parent)"

@@ -7,10 +7,9 @@ averages over states, every member of the rest averages.
 """
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from dynpo_lite.base import validate
-from dynpo_lite.base.types import Array, Integers
+from dynpo_lite.base.types import Array, ArrayLike, Integers
 
 ROUNDING = 1e-14  # of sums of a few entries, relative
 
@@ -65,11 +64,7 @@ def comonotone_improvement(
     [[1.5, 1.5], [-0.5, 0.5]]
     """
     shares = validate.finite_array("shares", shares, ndim=2)
-    n_states = shares.shape[1]
-    if weights is None:
-        weights = np.full(n_states, 1.0 / n_states)
-    else:
-        weights = validate.probabilities("weights", weights, n_states)
+    weights = validate.probabilities("weights", weights, shares.shape[1])
     total = shares.sum(axis=0)
     possible = np.flatnonzero(weights > 0)
     order = possible[np.argsort(total[possible], kind="stable")]
@@ -77,17 +72,15 @@ def comonotone_improvement(
     start = np.flatnonzero(np.append(True, s[1:] != s[:-1]))
     if len(start) < len(s):  # states with one total: one state, with the mean shares
         mass = np.add.reduceat(w, start)
-        s, x = s[start], np.add.reduceat(x * w, start, axis=1) / mass
-        w = mass
+        s, x, w = s[start], np.add.reduceat(x * w, start, axis=1) / mass, mass
     improved = _improve(s, x, w)
     sizes = np.diff(np.append(start, len(order)))
     result = np.empty_like(shares)
     result[:, order] = np.repeat(improved, sizes, axis=1)
     off = np.flatnonzero(weights == 0)
-    if len(off):
-        within = np.clip(total[off], s[0], s[-1])
-        for row, shared in zip(result, improved):
-            row[off] = np.interp(within, s, shared) + (total[off] - within) / len(x)
+    within = np.clip(total[off], s[0], s[-1])
+    for row, shared in zip(result, improved):
+        row[off] = np.interp(within, s, shared) + (total[off] - within) / len(x)
     return result
 
 
@@ -162,15 +155,11 @@ def convex_order_gap(
     """
     shares = validate.finite_array("shares", shares, ndim=2)
     improved = validate.finite_array("improved", improved, shape=shares.shape)
-    n_states = shares.shape[1]
-    if weights is None:
-        weights = np.full(n_states, 1.0 / n_states)
-    else:
-        weights = validate.probabilities("weights", weights, n_states)
+    weights = validate.probabilities("weights", weights, shares.shape[1])
     gap = 0.0
     for x, y in zip(shares, improved, strict=True):
-        gap = max(gap, abs(float(weights @ (y - x))))
-        gap = max(gap, _largest_stop_loss_difference(x, y, weights))
+        means = abs(float(weights @ (y - x)))
+        gap = max(gap, means, _largest_stop_loss_difference(x, y, weights))
     return gap
 
 

@@ -8,18 +8,18 @@ smallest.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from dynpo_lite.base import validate
-from dynpo_lite.base.types import Array, Measure
-from dynpo_lite.risk.crossings import Minimum, equal_shares, level_grid
+from dynpo_lite.base.types import Array, ArrayLike
+from dynpo_lite.risk.crossings import Minimum, equal_shares, level_grid, tails
 from dynpo_lite.risk.distortions import Distortion, as_distortion
 from dynpo_lite.risk.laws import as_law
 from dynpo_lite.risk.measures import Supremum, choquet
-from dynpo_lite.risk.samples import BLOCK, partitioned, survival_levels
+from dynpo_lite.risk.samples import BLOCK, partitioned, running_sums
 
 FEW = 1 << 14  # samples up to which every survival level is compared
 
@@ -84,7 +84,7 @@ class SharedLoss:
 
 
 def share_layers(
-    x: Any, measures: Sequence[Measure], weights: ArrayLike | None = None
+    x: Any, measures: Sequence[Any], weights: ArrayLike | None = None
 ) -> SharedLoss:
     r"""Share one loss optimally between agents.
 
@@ -134,11 +134,15 @@ def share_layers(
     >>> shared.value, shared.allocation.tolist()
     (2.25, [[0.0, 0.0, 0.0, 0.0], [0.0, 1.0, 2.0, 6.0]])
     """
-    agents = _agents(measures)
-    value = choquet(x, Minimum(agents), weights)
-    n = len(agents)
-    law = as_law(x)
-    if law is not None:
+    given = validate.entries("measures", measures, "no agent")
+    for i, measure in enumerate(given):
+        if isinstance(measure, Supremum):
+            raise TypeError(
+                f"measures[{i}] is a Supremum: layers need one distortion an agent"
+            )
+    agents = [as_distortion(k, f"measures[{i}]") for i, k in enumerate(given)]
+    value, n = choquet(x, Minimum(agents), weights), len(agents)
+    if (law := as_law(x)) is not None:
         layers = _layers(*level_bands(agents), law.isf, law.low, law.high)
         return SharedLoss(value, layers, None, law.low, n)
     x = np.asarray(x, dtype=float)
@@ -146,7 +150,7 @@ def share_layers(
         sure, layers = _layers_of_every_level(x, agents, weights)
     else:
         sure, high = float(x.min()), float(x.max())
-        layers = _layers(*level_bands(agents), _upper_quantile(x), sure, high)
+        layers = _layers(*level_bands(agents), partial(_upper_quantile, x), sure, high)
     allocation = validate.frozen(retained(layers, x, sure, n))
     return SharedLoss(value, layers, allocation, sure, n)
 
@@ -156,25 +160,20 @@ def _layers_of_every_level(
 ) -> tuple[float, tuple[Layer, ...]]:
     """Compare the distorted tails between all neighbouring samples."""
     if weights is None:
-        order, level = np.argsort(-x), np.arange(1, len(x) + 1) / len(x)
+        order, level = np.argsort(-x)[::-1], np.arange(1, len(x) + 1) / len(x)
     else:
-        weights = np.asarray(weights, dtype=float)
-        order, level = survival_levels(x, weights / weights.sum())
-    x = x[order][::-1]
-    k = np.array([agent.values(level[-2::-1]) for agent in agents])
-    noise = max(agent.noise for agent in agents)
-    return float(x[0]), stack(x, equal_shares(k, noise).T)
+        p, order = np.asarray(weights, dtype=float), np.argsort(x)
+        order = order[p[order] > 0]  # without impossible samples
+        level = np.minimum(running_sums((p / p.sum())[order[::-1]]), 1.0)
+    x = x[order]
+    return float(x[0]), stack(x, equal_shares(*tails(agents, level[-2::-1])).T)
 
 
-def _upper_quantile(x: Array) -> Callable[[Array], Array]:
-    """Return the function u -> inf{y : P(X > y) <= u} of equally likely samples."""
+def _upper_quantile(x: Array, u: Array) -> Array:
+    """Return inf{y : P(X > y) <= u} for equally likely samples ``x``."""
     n = len(x)
-
-    def isf(u: Array) -> Array:
-        at = np.clip(n - 1 - np.floor(u * n + 1e-9).astype(np.int64), 0, n - 1)
-        return partitioned(x, np.unique(at))[at]
-
-    return isf
+    at = np.clip(n - 1 - np.floor(u * n + 1e-9).astype(np.int64), 0, n - 1)
+    return partitioned(x, np.unique(at))[at]
 
 
 def stack(ends: ArrayLike, shares: ArrayLike) -> tuple[Layer, ...]:
@@ -195,8 +194,7 @@ def stack(ends: ArrayLike, shares: ArrayLike) -> tuple[Layer, ...]:
     low, high, shares = ends[:-1][wide], ends[1:][wide], shares[wide]
     if not len(low):
         return ()
-    new = np.append(True, (shares[1:] != shares[:-1]).any(axis=1))
-    first = np.flatnonzero(new)
+    first = np.flatnonzero(np.append(True, (shares[1:] != shares[:-1]).any(axis=1)))
     last = np.append(first[1:], len(low)) - 1
     return tuple(
         Layer(float(low[i]), float(high[j]), tuple(shares[i].tolist()))
@@ -223,55 +221,26 @@ def retained(layers: Sequence[Layer], x: Array, sure: float, n_agents: int) -> A
     flat = x.ravel()
     result = np.empty((n_agents, flat.size))
     scratch = np.empty(min(BLOCK, flat.size))
+    sure = sure if layers else np.inf  # a constant loss: equal shares of all
+    bounded = sure > -np.inf
     for start in range(0, flat.size, BLOCK):
-        block = flat[start : start + BLOCK]
-        rows = result[:, start : start + BLOCK]
+        block, rows = flat[start : start + BLOCK], result[:, start : start + BLOCK]
         part = scratch[: block.size]
-        _fill(rows, block, part, layers, sure)
+        rows[:] = np.minimum(block, sure) / n_agents if bounded else 0.0
+        for j, layer in enumerate(layers):
+            low = layer.attachment
+            high = np.inf if j == len(layers) - 1 else layer.exhaustion  # continued
+            np.clip(block, low, high, out=part)
+            # with no sure part, shares are counted from a loss of 0
+            part -= low if bounded else min(max(0.0, low), high)
+            for i, share in enumerate(layer.shares):
+                if share:
+                    rows[i] += part if share == 1 else share * part
     return result.reshape((n_agents, *x.shape))
 
 
-def _fill(
-    rows: Array, block: Array, part: Array, layers: Sequence[Layer], sure: float
-) -> None:
-    n = len(rows)
-    bounded = sure > -np.inf
-    if not layers:  # a constant loss: equal shares, whatever is asked
-        rows[:] = block / n
-        return
-    rows[:] = np.minimum(block, sure) / n if bounded else 0.0
-    for j, layer in enumerate(layers):
-        low = layer.attachment
-        high = np.inf if j == len(layers) - 1 else layer.exhaustion  # top: continued
-        np.clip(block, low, high, out=part)
-        # with no sure part, shares are counted from a loss of 0
-        part -= low if bounded else min(max(0.0, low), high)
-        for i, share in enumerate(layer.shares):
-            if share:
-                rows[i] += part if share == 1 else share * part
-
-
-def _agents(measures: Any) -> list[Distortion]:
-    try:
-        agents = list(measures)
-    except TypeError:
-        agents = []
-    if not agents:
-        raise ValueError(f"measures = {measures!r} holds no agent: give at least one")
-    for i, measure in enumerate(agents):
-        if isinstance(measure, Supremum):
-            raise TypeError(
-                f"measures[{i}] is a Supremum: layers need one distortion an agent"
-            )
-    return [as_distortion(k, f"measures[{i}]") for i, k in enumerate(agents)]
-
-
 def _layers(
-    edges: Array,
-    shares: Array,
-    isf: Callable[[Array], Array],
-    low: float,
-    high: float,
+    edges: Array, shares: Array, isf: Callable[[Array], Array], low: float, high: float
 ) -> tuple[Layer, ...]:
     """Turn bands of survival levels, from 1 downwards, into layers of the loss."""
     inner = np.asarray(isf(edges[1:-1]), dtype=float) if len(edges) > 2 else ()
@@ -309,7 +278,6 @@ def level_bands(distortions: Sequence[Distortion]) -> tuple[Array, Array]:
         grid = level_grid(distortions)
         near = grid[np.clip(np.searchsorted(grid, inside), 0, len(grid) - 1)]
         inside = np.where((near > edges[1:]) & (near < edges[:-1]), near, inside)
-    noise = max(k.noise for k in distortions)
-    shares = equal_shares(np.array([k.values(inside) for k in distortions]), noise)
+    shares = equal_shares(*tails(distortions, inside))
     keep = np.append(True, (np.diff(shares, axis=1) != 0).any(axis=0))
     return np.append(edges[:-1][keep], 0.0), shares.T[keep]

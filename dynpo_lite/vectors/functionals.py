@@ -10,11 +10,10 @@ risk vectors by
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
 
 from dynpo_lite.base import validate
 from dynpo_lite.base.lp import InfeasibleProgramme, solve_lp
-from dynpo_lite.base.types import Array, Kept
+from dynpo_lite.base.types import Array, ArrayLike, Bools, Kept
 
 SMALL = 200  # sizes up to which importing POT costs more than it saves
 TOL = 1e-9  # of the scale of the losses
@@ -75,25 +74,19 @@ def max_correlation_risk(
     >>> max_correlation_risk([[4.0, 1.0], [10.0, 0.0]], [[2.0, 0.0], [0.0, 2.0]])
     11.0
     """
-    x, baseline = _matrix("x", x), _matrix("baseline", baseline)
+    x = validate.finite_array("x", x, ndim=2)
+    baseline = validate.finite_array("baseline", baseline, ndim=2)
     if x.shape[1] != baseline.shape[1]:
         raise ValueError(
             f"baseline has dimension {baseline.shape[1]} and x dimension {x.shape[1]}: "
             "give both the same number of columns"
         )
-    if weights is not None:
-        weights = validate.probabilities("weights", weights, len(x))
-    if baseline_weights is not None:
-        baseline_weights = validate.probabilities(
-            "baseline_weights", baseline_weights, len(baseline)
-        )
+    p = None if weights is None else validate.probabilities("weights", weights, len(x))
+    given, n = baseline_weights, len(baseline)
+    q = None if given is None else validate.probabilities("baseline_weights", given, n)
     if x.shape[1] == 1:
-        return _by_sorting(x[:, 0], baseline[:, 0], weights, baseline_weights)
-    return _by_transport(x, baseline, weights, baseline_weights)
-
-
-def _matrix(name: str, value: ArrayLike) -> Array:
-    return validate.finite_array(name, value, ndim=2)
+        return _by_sorting(x[:, 0], baseline[:, 0], p, q)
+    return _by_transport(x, baseline, p, q)
 
 
 def pairing(z: Array, x: Array, p: Array) -> Array:
@@ -110,18 +103,16 @@ def _by_sorting(x: Array, y: Array, p: Array | None, q: Array | None) -> float:
         return float(np.sort(x) @ np.sort(y)) / len(x)
     (x, above), (y, over) = _steps(x, p), _steps(y, q)
     ends = np.union1d(above, over)
-    middle = ends - np.diff(ends, prepend=0.0) / 2
-    at_x = np.searchsorted(above, middle)
-    at_y = np.searchsorted(over, middle)
-    return float(np.diff(ends, prepend=0.0) @ (x[at_x] * y[at_y]))
+    mass = np.diff(ends, prepend=0.0)
+    middle = ends - mass / 2
+    at_x, at_y = np.searchsorted(above, middle), np.searchsorted(over, middle)
+    return float(mass @ (x[at_x] * y[at_y]))
 
 
 def _steps(x: Array, p: Array | None) -> tuple[Array, Array]:
     """Return rising values and the levels up to which the quantile function is them."""
     order = np.argsort(x, kind="stable")
-    if p is None:
-        return x[order], np.arange(1, len(x) + 1) / len(x)
-    level = np.cumsum(p[order])
+    level = np.arange(1, len(x) + 1) / len(x) if p is None else np.cumsum(p[order])
     level[-1] = 1.0
     return x[order], np.minimum(level, 1.0)
 
@@ -158,16 +149,10 @@ def _by_linear_programme(gain: Array, p: Array, q: Array) -> float:
     from scipy.sparse import eye_array, kron, vstack
 
     n, m = gain.shape
-    marginals = vstack(
-        [
-            kron(eye_array(n), np.ones((1, m))),
-            kron(np.ones((1, n)), eye_array(m)),
-        ]
-    )
-    scale = np.abs(gain).max() or 1.0
-    found = solve_lp(
-        -gain.ravel() / scale, a_eq=marginals.tocsc(), b_eq=np.hstack([p, q])
-    )
+    rows = kron(eye_array(n), np.ones((1, m)))
+    columns = kron(np.ones((1, n)), eye_array(m))
+    marginals, scale = vstack([rows, columns]).tocsc(), np.abs(gain).max() or 1.0
+    found = solve_lp(-gain.ravel() / scale, a_eq=marginals, b_eq=np.hstack([p, q]))
     return -found.value * scale
 
 
@@ -218,12 +203,8 @@ class Polyhedral:
         vertices = validate.finite_array("vertices", self.vertices, ndim=3)
         offsets = validate.finite_array("offsets", self.offsets, (len(vertices),))
         p = state_weights(self.weights, vertices.shape[1])
-        for name, array in zip(
-            ("vertices", "offsets", "weights"), (vertices, offsets, p)
-        ):
-            array = array.copy()
-            array.setflags(write=False)
-            object.__setattr__(self, name, array)
+        vertices, offsets = vertices.copy(), offsets.copy()
+        validate.keep(self, vertices=vertices, offsets=offsets, weights=p)
 
     def value(self, x: ArrayLike) -> float:
         """Return the risk of ``x``, shape (N, d): a float."""
@@ -238,16 +219,14 @@ class Polyhedral:
         z = self._vector("z", z)
         scale = np.abs(self.vertices).max() or 1.0
         flat = self.vertices.reshape(len(self.vertices), -1).T / scale
+        mixtures = np.vstack([flat, np.ones(flat.shape[1])])
+        mixed = np.append(z.ravel() / scale, 1.0)
         try:
-            return solve_lp(
-                self.offsets,
-                a_eq=np.vstack([flat, np.ones(flat.shape[1])]),
-                b_eq=np.append(z.ravel() / scale, 1.0),
-            ).value
+            return solve_lp(self.offsets, a_eq=mixtures, b_eq=mixed).value
         except InfeasibleProgramme:
             return np.inf
 
-    def active(self, x: ArrayLike, tol: float = TOL) -> NDArray[np.bool_]:
+    def active(self, x: ArrayLike, tol: float = TOL) -> Bools:
         """Return which pieces attain the maximum at ``x``: bool, shape (m,).
 
         Up to ``tol`` times the largest of the values compared and 1.
@@ -293,11 +272,7 @@ class Polyhedral:
 
 def state_weights(weights: ArrayLike | None, n: int) -> Array:
     """Return positive probabilities of ``n`` states."""
-    if weights is None:
-        return np.full(n, 1 / n)
     p = validate.probabilities("weights", weights, n)
-    if (p == 0).any():
-        raise ValueError(
-            f"weights holds 0 at position {int(np.argmin(p))}: leave the state out"
-        )
+    if (i := validate.first(p == 0)) is not None:
+        raise ValueError(f"weights holds 0 at position {i}: leave the state out")
     return p

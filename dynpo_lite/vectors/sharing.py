@@ -11,14 +11,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
 
 from dynpo_lite.base import validate
 from dynpo_lite.base.lp import INTERIOR, SIMPLEX, SolverError, solve_lp
-from dynpo_lite.base.types import Array, Integers
+from dynpo_lite.base.types import Array, ArrayLike, Bools, Integers
 from dynpo_lite.vectors.functionals import TOL, Polyhedral, state_weights
 
-_Part = tuple[Array, Array | None]  # points of a law; or vertices and offsets
+_Part = tuple[Array, Array]  # points of a law and nothing; or vertices and offsets
 
 
 class Unbounded(ValueError):
@@ -129,17 +128,8 @@ def vector_inf_convolution(
     exposed = _exposure(exposure, len(agents), x.shape[1])
     laws = np.array([not isinstance(agent, Polyhedral) for agent in agents])
     centre = _common_means(agents, laws, exposed, x.shape)
-    if laws.all() and x.shape[1] == 1:
-        own = exposed[:, 0]
-        points = [agent[:, 0] for agent, carries in zip(agents, own) if carries]
-        value, shares, scenario = _by_layers(x[:, 0], points, p)
-        allocation = np.zeros((len(agents), *x.shape))
-        allocation[own, :, 0] = shares
-        scenario = scenario[:, None]
-    else:
-        value, allocation, scenario = _by_linear_programme(
-            x, agents, p, exposed, centre
-        )
+    share = _by_layers if laws.all() and x.shape[1] == 1 else _by_linear_programme
+    value, allocation, scenario = share(x, agents, p, exposed, centre)
     for j, line in enumerate((exposed & laws[:, None]).T):
         means = allocation[line, :, j] @ p
         allocation[line, :, j] += means.sum() / max(len(means), 1) - means[:, None]
@@ -148,19 +138,12 @@ def vector_inf_convolution(
         if np.abs(left).max() > 1e-7 * max(np.abs(allocation[:, :, j]).max(), 1e-300):
             raise SolverError(f"shares of line {j} miss the losses: scale the losses")
         allocation[last, :, j] += left
-    shared, scenario = validate.frozen(allocation), validate.frozen(scenario)
-    return SharedVector(value, shared, scenario)
+    return SharedVector(value, validate.frozen(allocation), validate.frozen(scenario))
 
 
 def _checked(agents: Any, shape: tuple[int, int], p: Array) -> list[Any]:
-    try:
-        given = list(agents)
-    except TypeError:
-        given = []
-    if not given:
-        raise ValueError(f"agents = {agents!r} holds no agent: give at least one")
     result = []
-    for i, agent in enumerate(given):
+    for i, agent in enumerate(validate.entries("agents", agents, "no agent")):
         name = f"agents[{i}]"
         if isinstance(agent, Polyhedral):
             if agent.vertices.shape[1:] != shape:
@@ -183,7 +166,7 @@ def _checked(agents: Any, shape: tuple[int, int], p: Array) -> list[Any]:
     return result
 
 
-def _exposure(exposure: ArrayLike | None, n: int, d: int) -> NDArray[np.bool_]:
+def _exposure(exposure: ArrayLike | None, n: int, d: int) -> Bools:
     if exposure is None:
         return np.ones((n, d), dtype=bool)
     given = np.asarray(exposure)
@@ -192,15 +175,12 @@ def _exposure(exposure: ArrayLike | None, n: int, d: int) -> NDArray[np.bool_]:
             f"exposure has shape {given.shape} and type {given.dtype}: give True or "
             f"False for each of {n} agents and {d} lines"
         )
-    if not given.any(axis=0).all():
-        j = int(np.argmin(given.any(axis=0)))
+    if (j := validate.first(~given.any(axis=0))) is not None:
         raise ValueError(f"exposure leaves line {j} to nobody: expose an agent to it")
     return given
 
 
-def _common_means(
-    agents: list[Any], laws: Any, exposed: Any, shape: tuple[int, int]
-) -> Array:
+def _common_means(agents: list, laws: Any, exposed: Any, shape: tuple) -> Array:
     """Return the mean that the baselines have in each line, 0 where there is none.
 
     Baselines dominate a common law if and only if their means agree.
@@ -213,29 +193,32 @@ def _common_means(
         if not len(carriers):
             continue
         off = np.abs(means - means[0])
-        if off.max() > TOL * max(np.abs(y).max() for y in points):
-            first, other = carriers[0], carriers[np.argmax(off)]
+        worst = np.argmax(off)
+        if off[worst] > TOL * max(np.abs(y).max() for y in points):
+            first, other = carriers[0], carriers[worst]
             direction = np.zeros((n, *shape))
-            direction[first, :, j] = np.sign(means[np.argmax(off)] - means[0])
+            direction[first, :, j] = np.sign(means[worst] - means[0])
             direction[other] = -direction[first]
-            shown = f"{means[0]:.10g}", f"{means[np.argmax(off)]:.10g}"
-            raise Unbounded(
-                f"in line {j} agents[{first}] has mean {shown[0]} and agents[{other}] "
-                f"mean {shown[1]}; shift the baselines to one mean",
-                direction,
-                float(off.max()),
+            reason = (
+                f"in line {j} agents[{first}] has mean {means[0]:.10g} and agents"
+                f"[{other}] mean {means[worst]:.10g}; shift the baselines to one mean"
             )
+            raise Unbounded(reason, direction, float(off[worst]))
         centre[j] = means[0]
     return centre
 
 
-def _by_layers(x: Array, laws: list[Array], p: Array) -> tuple[float, Array, Array]:
+def _by_layers(
+    x: Array, agents: list[Any], p: Array, exposed: Any, centre: Array
+) -> tuple[float, Array, Array]:
     """Dimension one: a gap between losses goes to who weighs the tail above it least.
 
     An agent's distorted tail is the integral of its sorted baseline from the top.
     """
+    result, own, (mean,) = np.zeros((len(agents), *x.shape)), exposed[:, 0], centre
+    laws = [agent[:, 0] for agent, carries in zip(agents, own) if carries]
+    x = x[:, 0]
     order = np.argsort(-x, kind="stable")
-    mean = laws[0].mean()
     above = np.cumsum(p[order])
     above[-1] = 1.0
     tails = np.empty((len(laws), len(x)))
@@ -246,14 +229,14 @@ def _by_layers(x: Array, laws: list[Array], p: Array) -> tuple[float, Array, Arr
     least = tails.min(axis=0)
     scenario = np.empty(len(x))
     scenario[order] = mean + np.diff(least, prepend=0.0) / p[order]
-    scale = max(np.abs(y).max() for y in laws)
-    cheapest = tails <= least + 1e-12 * scale
+    cheapest = tails <= least + 1e-12 * max(np.abs(y).max() for y in laws)
     gaps = -np.diff(x[order])
     parts = cheapest[:, :-1] / cheapest[:, :-1].sum(axis=0) * gaps
     shares = np.zeros((len(laws), len(x)))
     shares[:, order[:-1]] = np.cumsum(parts[:, ::-1], axis=1)[:, ::-1]
     value = float(mean * (p @ x) + least[:-1] @ gaps)
-    return value, shares + x.min() / len(laws), scenario
+    result[own, :, 0] = shares + x.min() / len(laws)
+    return value, result, scenario[:, None]
 
 
 # the linear programme -----------------------------------------------------------
@@ -269,33 +252,24 @@ def _by_linear_programme(
     parts = [
         (a.vertices - centre, a.offsets)
         if isinstance(a, Polyhedral)
-        else (np.where(own, a - a.mean(axis=0), 0.0), None)
+        else (np.where(own, a - a.mean(axis=0), 0.0), np.empty(0))
         for a, own in zip(agents, exposed)
     ]
-    moves = all(offsets is None for _, offsets in parts)  # then constants may
-    base = p @ x if moves else np.zeros(x.shape[1])
+    fixed = any(offsets.size for _, offsets in parts)  # else constants may move
+    base = np.zeros(x.shape[1]) if fixed else p @ x
     losses = np.abs(x - base).max() or 1.0
     scale = max(np.abs(part).max() for part, _ in parts) or 1.0
-    parts = [
-        (part / scale, None if offsets is None else offsets / (scale * losses))
-        for part, offsets in parts
-    ]
+    parts = [(part / scale, offsets / (scale * losses)) for part, offsets in parts]
     try:
-        found = _solve((x - base) / losses, parts, p, exposed)
+        value, shares, scenario = _solve((x - base) / losses, parts, p, exposed)
     except SolverError as error:
         raise _unbounded(x.shape, parts, p, exposed, scale) or error from None
-    value, shares, scenario = found
-    constants = exposed * (base / exposed.sum(axis=0))
-    return (
-        float(value * scale * losses + p @ x @ centre),
-        shares * losses + constants[:, None],
-        scenario * scale + centre,
-    )
+    shares = shares * losses + (exposed * (base / exposed.sum(axis=0)))[:, None]
+    value = float(value * scale * losses + p @ x @ centre)
+    return value, shares, scenario * scale + centre
 
 
-def _block(
-    part: Array, offsets: Array | None, p: Array
-) -> tuple[Any, Any, Array, Array]:
+def _block(part: Array, offsets: Array, p: Array) -> tuple[Any, Any, Array, Array]:
     """Return an agent's rows: risk is min cost @ f subject to L xi - F f <= offsets.
 
     For a law, f holds the potentials of the states and of the points; for a Polyhedral
@@ -303,16 +277,15 @@ def _block(
     """
     from scipy.sparse import csr_array, eye_array, hstack, kron
 
-    n = len(p)
-    if offsets is None:
-        m = len(part)
+    n, m = len(p), len(part)
+    if not offsets.size:
         rows = kron(eye_array(n), csr_array(part))
         states = kron(eye_array(n), np.ones((m, 1)))
         points = kron(np.ones((n, 1)), eye_array(m))
         cost = np.append(p, np.full(m, 1 / m))
         return rows, hstack([states, points]), cost, np.zeros(n * m)
-    rows = csr_array((part * p[:, None]).reshape(len(part), -1))
-    return rows, csr_array(np.ones((len(part), 1))), np.ones(1), offsets
+    rows = csr_array((part * p[:, None]).reshape(m, -1))
+    return rows, csr_array(np.ones((m, 1))), np.ones(1), offsets
 
 
 def _solve(
@@ -332,20 +305,17 @@ def _solve(
     start = np.zeros(trades.shape[0])
     start[rest] = x
     cost = np.hstack([np.zeros(n), *costs])
-    high = np.append(np.full(n, box), np.full(len(cost) - n, np.inf))
-    found = solve_lp(
-        cost,
-        hstack([rows @ trades, -free], format="csc"),
-        np.hstack(limits) - rows @ start,
-        bounds=np.column_stack([-high, high]),
-        methods=(INTERIOR, SIMPLEX),
-    )
+    high = np.repeat([box, np.inf], [n, len(cost) - n])
+    caps = hstack([rows @ trades, -free], format="csc")
+    limits = np.hstack(limits) - rows @ start
+    bounds, methods = np.column_stack([-high, high]), (INTERIOR, SIMPLEX)
+    found = solve_lp(cost, caps, limits, bounds=bounds, methods=methods)
     shares = (start + trades @ found.x[:n]).reshape(len(parts), *x.shape)
     scenario = (rows.T @ found.upper_prices)[rest] / p[:, None]
     return found.value, shares, scenario
 
 
-def _trades(exposed: NDArray[np.bool_], n_states: int) -> tuple[Any, Integers]:
+def _trades(exposed: Bools, n_states: int) -> tuple[Any, Integers]:
     """Return what a unit more for an agent changes, and the places of the last ones.
 
     In each line the last agent who may carry it gives what another one takes: a sparse
@@ -361,29 +331,23 @@ def _trades(exposed: NDArray[np.bool_], n_states: int) -> tuple[Any, Integers]:
     own[last, lines] = False
     own = np.repeat(own[:, None], n_states, axis=1)
     taken, given = place[own], np.broadcast_to(rest, place.shape)[own]
-    column, one = np.arange(len(taken)), np.ones(len(taken))
-    entries = (
-        np.append(one, -one),
-        (np.append(taken, given), np.append(column, column)),
-    )
-    return coo_array(entries, (place.size, len(taken))).tocsr(), rest
+    m = len(taken)
+    places = np.append(taken, given), np.tile(np.arange(m), 2)
+    entries = np.repeat([1.0, -1.0], m), places
+    return coo_array(entries, (place.size, m)).tocsr(), rest
 
 
 def _unbounded(
     shape: tuple[int, int], parts: list[_Part], p: Array, exposed: Any, scale: float
 ) -> Unbounded | None:
     """Return the error with the bounded trade that lowers the total risk most."""
-    recession = [
-        (part, None if offsets is None else np.zeros(len(offsets)))
-        for part, offsets in parts
-    ]
+    recession = [(part, 0.0 * offsets) for part, offsets in parts]
     value, direction, _ = _solve(np.zeros(shape), recession, p, exposed, box=1.0)
     if value > -TOL:
         return None
     rate = -value * scale
-    return Unbounded(
+    reason = (
         f"a trade of at most 1 in each state and line lowers it by {rate:.6g} at every "
-        "repetition; give the agents scenarios that overlap",
-        direction,
-        rate,
+        "repetition; give the agents scenarios that overlap"
     )
+    return Unbounded(reason, direction, rate)
