@@ -8,7 +8,7 @@ import nbformat
 import pytest
 
 from dynpo_lite.companion.chapters import example_figures as figures
-from dynpo_lite.companion.rerun import parameters, record
+from dynpo_lite.companion.rerun import parameters, record, run
 
 Cell = namedtuple("Cell", ["number", "name", "source"])
 
@@ -45,6 +45,11 @@ def execute(notebook, values):
         for cell in code_cells(notebook, values):
             exec(compile(cell.source, f"{notebook} {cell.name}", "exec"), namespace)
     return results
+
+
+def run_notebook(notebook, values, folder, progress=True):
+    """Run a notebook as the command line does; return what ``results.json`` holds."""
+    return run.execute(run.plan_run(notebook, values, folder), progress)
 
 
 @contextmanager

@@ -46,8 +46,7 @@ def folder(tmp_path, monkeypatch):
     chapters.mkdir()
     (chapters / "06_tiny.ipynb").write_text(notebook("# A tiny chapter\n", CELL))
     (chapters / "10_bare.ipynb").write_text(notebook("Text\n", ""))
-    for module in (parameters, rerun):
-        monkeypatch.setattr(module, "notebooks_folder", lambda: chapters)
+    monkeypatch.setattr(parameters, "notebooks_folder", lambda: chapters)
     monkeypatch.setattr(papermill, "execute_notebook", refuse)
     current = tmp_path / "current"
     current.mkdir()

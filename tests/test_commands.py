@@ -6,13 +6,13 @@ few samples where the command does not say how many.
 """
 
 import ast
-import copy
 import json
 import re
 import shlex
 from doctest import ELLIPSIS, OutputChecker
 from pathlib import Path
 
+import nbformat
 import pytest
 from chapter_runs import code_cells, quiet
 
@@ -66,14 +66,14 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
-def in_this_process(plan, source, work, progress):
+def in_this_process(plan, progress):
     """Run a notebook as a kernel would, with fewer samples where none are asked for."""
-    few = {p.name: FEW[p.name] for p in plan.declared if p.name in FEW}
+    few = {name: FEW[name] for name in plan.parameters if name in FEW}
     with quiet():
         namespace = {"__name__": "__main__"}
         for cell in code_cells(plan.notebook.stem, few | plan.resolved):
             exec(compile(cell.source, cell.name, "exec"), namespace)
-    return copy.deepcopy(source)
+    return nbformat.read(plan.notebook, as_version=4)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

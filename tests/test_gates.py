@@ -12,6 +12,7 @@ from pathlib import Path
 import nbformat
 import pytest
 import yaml
+from chapter_runs import run_notebook
 from nbformat.v4 import new_code_cell, new_notebook
 
 import dynpo_lite as dp
@@ -34,7 +35,7 @@ def test_reruns_keep_their_asserts(tmp_path, monkeypatch):
     path = tmp_path / "01_small.ipynb"
     path.write_text(nbformat.writes(notebook))
     with pytest.raises(rerun.NotebookFailed, match="AssertionError"):
-        rerun.run_notebook(path, {}, tmp_path / "out", progress=False)
+        run_notebook(path, {}, tmp_path / "out", progress=False)
 
 
 def test_pytest_refuses_to_run_without_asserts():

@@ -21,6 +21,7 @@ from pathlib import Path
 import nbformat
 import numpy as np
 import pytest
+from chapter_runs import run_notebook
 
 from dynpo_lite.companion.chapters.tables import Table
 from dynpo_lite.companion.rerun import parameters
@@ -179,7 +180,7 @@ def run(chapter, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(chapter.parent)
         values = {"mean": 100, "data_path": chapter.name}
-        results = rerun.run_notebook(chapter.name, values, folder, progress=False)
+        results = run_notebook(chapter.name, values, folder, progress=False)
     return folder, results
 
 
@@ -399,8 +400,7 @@ def test_one_cell_holds_the_parameters(tmp_path):
 
 
 def test_chapters_are_listed(tmp_path, monkeypatch):
-    for module in (parameters, rerun):
-        monkeypatch.setattr(module, "notebooks_folder", lambda: tmp_path)
+    monkeypatch.setattr(parameters, "notebooks_folder", lambda: tmp_path)
     write_chapter(tmp_path / "10_b.ipynb")
     write_notebook(tmp_path / "06_a.ipynb", [])
     first, second = rerun.list_notebooks()
@@ -817,7 +817,7 @@ def test_a_second_run_is_identical_whatever_the_user_has_installed(
     monkeypatch.chdir(chapter.parent)
 
     values = {"mean": 100, "data_path": chapter.name}
-    rerun.run_notebook(chapter, values, tmp_path / "out")
+    run_notebook(chapter, values, tmp_path / "out")
     for path in run[0].iterdir():
         assert (tmp_path / "out" / path.name).read_bytes() == path.read_bytes()
     shown = capsys.readouterr()
@@ -830,7 +830,7 @@ def test_a_failing_cell_keeps_the_notebook_and_nothing_else(chapter, tmp_path):
     folder = tmp_path / "out"
     kept = folder / "06_tiny.failed.ipynb"
     with pytest.raises(rerun.NotebookFailed) as caught:
-        rerun.run_notebook(chapter, {"mean": 2000.0}, folder, progress=False)
+        run_notebook(chapter, {"mean": 2000.0}, folder, progress=False)
     assert str(caught.value) == (
         "06_tiny failed in cell [6]: RuntimeError: too ... large; "
         f"kept as far as it ran: {kept}"
@@ -846,7 +846,7 @@ def test_a_failing_cell_keeps_the_notebook_and_nothing_else(chapter, tmp_path):
 
 def test_paths_must_exist(chapter, tmp_path, no_kernel):
     with pytest.raises(ValueError, match=r"data_path = 'no\.csv' does not exist"):
-        rerun.run_notebook(chapter, {"data_path": "no.csv"}, tmp_path / "out")
+        run_notebook(chapter, {"data_path": "no.csv"}, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
@@ -866,7 +866,7 @@ def test_an_economy_must_be_one(tmp_path, no_kernel):
         "half.toml": "nodes.csv, line 2, column probability: the children of node 'a'",
     }.items():
         with pytest.raises(ValueError, match=r"^parameter economy_path = ") as caught:
-            rerun.run_notebook(
+            run_notebook(
                 notebook, {"economy_path": str(tmp_path / name)}, tmp_path / "out"
             )
         assert why in str(caught.value)
@@ -880,7 +880,7 @@ def test_an_economy_must_be_one(tmp_path, no_kernel):
 def test_the_notebook_is_not_overwritten(chapter, no_kernel):
     before = chapter.read_bytes()
     with pytest.raises(ValueError, match="holds the notebook itself: choose another"):
-        rerun.run_notebook(chapter, {}, chapter.parent)
+        run_notebook(chapter, {}, chapter.parent)
     assert chapter.read_bytes() == before
 
 
@@ -890,7 +890,7 @@ def test_the_notebook_is_not_overwritten(chapter, no_kernel):
 def test_a_folder_in_the_place_of_a_file_is_refused(chapter, tmp_path, no_kernel, name):
     (tmp_path / name).mkdir()
     with pytest.raises(ValueError, match=rf"\({name} is a folder there\)"):
-        rerun.run_notebook(chapter, {}, tmp_path)
+        run_notebook(chapter, {}, tmp_path)
 
 
 def test_asserts_hold_whatever_the_settings_say(tmp_path, monkeypatch):
@@ -899,7 +899,7 @@ def test_asserts_hold_whatever_the_settings_say(tmp_path, monkeypatch):
     with pytest.raises(
         rerun.NotebookFailed, match=r"failed in cell \[1\]: AssertionError"
     ):
-        rerun.run_notebook(path, {}, tmp_path / "out", progress=False)
+        run_notebook(path, {}, tmp_path / "out", progress=False)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
@@ -942,14 +942,14 @@ def test_a_run_without_a_page_keeps_the_notebook(chapter, tmp_path, monkeypatch)
     source = nbformat.read(chapter, as_version=4)
     monkeypatch.setattr(rerun, "_run_kernel", lambda *arguments: source)
     with pytest.raises(rerun.NotebookFailed, match="ran, but no page can be made of i"):
-        rerun.run_notebook(chapter, {}, tmp_path / "out")
+        run_notebook(chapter, {}, tmp_path / "out")
     assert [p.name for p in (tmp_path / "out").iterdir()] == ["06_tiny.failed.ipynb"]
 
 
 def test_missing_tools_are_named(chapter, tmp_path, monkeypatch, no_kernel):
     monkeypatch.setattr(rerun, "mathjax_file", lambda: None)
     with pytest.raises(ValueError, match=r"needs sphinx-mathjax-offline: install it w"):
-        rerun.run_notebook(chapter, {}, tmp_path / "out")
+        run_notebook(chapter, {}, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
@@ -961,7 +961,7 @@ def test_a_folder_made_for_an_interrupted_run_is_removed(
 
     monkeypatch.setattr(rerun, "_run_kernel", interrupt)
     with pytest.raises(KeyboardInterrupt):
-        rerun.run_notebook(chapter, {}, tmp_path / "a" / "b")
+        run_notebook(chapter, {}, tmp_path / "a" / "b")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -974,5 +974,5 @@ def test_a_dead_kernel_is_said_in_one_line(chapter, tmp_path, monkeypatch):
 
     monkeypatch.setattr(papermill, "execute_notebook", die)
     with pytest.raises(rerun.NotebookFailed, match=r"Kernel died \(is memory short"):
-        rerun.run_notebook(chapter, {}, tmp_path / "out")
+        run_notebook(chapter, {}, tmp_path / "out")
     assert not Path(tmp_path, "out").exists()

@@ -21,14 +21,14 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import pytest
 import yaml
-from chapter_runs import execute
+from chapter_runs import execute, run_notebook
 from random_economies import drawn_economy
 from random_parameters import MOST, MOST_BY_DAY, draw
 
 import dynpo_lite as dp
 from dynpo_lite.companion.files.economy_file import example_path
 from dynpo_lite.companion.rerun import parameters, record
-from dynpo_lite.companion.rerun.run import NotebookFailed, run_notebook
+from dynpo_lite.companion.rerun.run import NotebookFailed
 
 ROOT = Path(__file__).resolve().parents[1]
 TWO_PERIODS = "06_two_period_example"

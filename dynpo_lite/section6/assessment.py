@@ -1,15 +1,17 @@
 """What contracts on ``S2`` cost: risks at time 1, their mean, and risks at time 0."""
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import product
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from dynpo_lite.base.lp import InfeasibleProgramme, solve_lp
+from dynpo_lite.base.types import Integers
 from dynpo_lite.risk.distortions import ExpectedShortfall
-from dynpo_lite.section6.contracts import Layers
+from dynpo_lite.section6.contracts import FAR, TIED, WHOLES, Layers
 from dynpo_lite.section6.losses import Array, ExponentialPair, log_tail, root
 from dynpo_lite.sharing.layers import Layer
 
@@ -34,13 +36,15 @@ class Regime(NamedTuple):
         """The probability of the regime."""
         return self.high - self.low
 
+    @property
+    def owner(self) -> int:
+        """Who carries all of ``S2`` where contracts see ``S1``: the lower level."""
+        return 0 if self.levels[0] < self.levels[1] else 1
+
 
 @dataclass(frozen=True)
 class Assessment:
-    """How both agents assess contracts on ``S2`` under one law.
-
-    Contracts are layers, or None for the one that depends on ``S1``: there, given
-    ``S1``, the agent with the lower level carries all of ``S2``.
+    """How both agents assess a contract on ``S2`` under one law.
 
     Parameters
     ----------
@@ -49,136 +53,127 @@ class Assessment:
         From low to high.
     law : {"marginal", "conditional"}
         Of the shares of ``S2``: unconditional, or given ``S1``.
+    layers : tuple of Layer
+        The contract; empty for the one that depends on ``S1``.
     """
 
     losses: ExponentialPair
     regimes: tuple[Regime, ...]
     law: str
+    layers: Layers
 
-    def total(self, s1: Array, layers: Layers | None) -> Array:
+    @property
+    def cuts(self) -> Array:
+        """Where the regimes of ``S1`` meet."""
+        return self.losses.s1_quantile([regime.low for regime in self.regimes[1:]])
+
+    def regime_of(self, s1: Array) -> Integers:
+        """Return the number of the regime in which each value of ``S1`` lies."""
+        return np.searchsorted(self.cuts, s1)
+
+    def total(self, s1: Array) -> Array:
         """Return the sum of both risks at time 1 given ``S1 = s1``."""
-        cuts = self.losses.s1_quantile([regime.low for regime in self.regimes[1:]])
-        where = np.searchsorted(cuts, s1, side="left")
-        result = np.empty(s1.shape)
-        for j, regime in enumerate(self.regimes):
-            at = where == j
-            result[at] = self._in_regime(regime, s1[at], layers)
-        return result
+        totals = [self._risks(regime, s1).sum(axis=0) for regime in self.regimes]
+        return np.asarray(np.choose(self.regime_of(s1), totals))
 
-    def mean(self, layers: Layers | None, above: float = 0.0) -> float:
+    def mean(self, above: float = 0.0) -> float:
         """Return E[total at time 1; S1 beyond its quantile at ``above``]."""
-        losses, result = self.losses, 0.0
-        for regime in self.regimes:
-            low, high = max(regime.low, above), regime.high
-            if low >= high:
-                continue
-            if layers is None:
-                growth = 1 + log_tail(min(regime.levels))
-                result += growth * (losses.s1_beyond(low) - losses.s1_beyond(high))
-            elif self.law == "marginal":
-                total = self._in_regime(regime, np.empty(0), layers)
-                result += (high - low) * float(total)
-            else:
-                start, end = losses.s1_quantile([low, high])
-                logs = [log_tail(level) for level in regime.levels]
-                edges = [layer.attachment for layer in layers[1:]]
-                result += losses.over_s1(
-                    partial(self._in_regime, regime, layers=layers),
-                    start,
-                    end,
-                    [edge / log for edge in edges for log in logs if log],
-                )
-        return result
+        if self.law == "marginal":
+            weights = [max(r.high - max(r.low, above), 0.0) for r in self.regimes]
+            return float(self.of_each().sum(axis=0) @ weights)
+        start = float(self.losses.s1_quantile(above))
+        edges = [layer.attachment for layer in self.layers]
+        logs = [log_tail(level) for regime in self.regimes for level in regime.levels]
+        kinks = [edge / log for edge in edges for log in logs if log]
+        return self.losses.over_s1(self.total, start, np.inf, [*self.cuts, *kinks])
 
-    def at_time0(self, level: float, layers: Layers | None) -> float:
+    def at_time0(self, level: float) -> float:
         """Return the Expected Shortfall of ``S1`` plus the total at time 1."""
-        beyond = self.losses.s1_beyond(level) + self.mean(layers, above=level)
+        beyond = self.losses.s1_beyond(level) + self.mean(above=level)
         return beyond / ExpectedShortfall(level).tail
 
-    def tail(self, x: Array, layers: Layers | None) -> Array:
+    def tail(self, x: Array) -> Array:
         """Return the probability that ``S1`` plus the total at time 1 exceeds ``x``."""
         low, high = np.zeros(x.shape), np.maximum(x, 0.0)
         for _ in range(100):  # halving to rounding; the range is at most x
             middle = (low + high) / 2
-            above = middle + self.total(middle, layers) > x
+            above = middle + self.total(middle) > x
             low, high = np.where(above, low, middle), np.where(above, middle, high)
         return np.exp(-high / self.losses.mean)
 
-    def of_each(self, layers: Iterable[Layer]) -> Array:
+    def of_each(self) -> Array:
         """Return each agent's risk of its layers in every regime, marginal law.
 
         Shape (2, n_regimes).
         """
-        result = np.zeros((2, len(self.regimes)))
-        for layer, (j, regime) in product(layers, enumerate(self.regimes)):
-            for i, (share, level) in enumerate(zip(layer.shares, regime.levels)):
-                if share:
-                    result[i, j] += share * self._shortfall(level, layer, np.empty(0))
+        return np.column_stack([self._risks(regime) for regime in self.regimes])
+
+    def endowment_range(self) -> tuple[float, float]:
+        """Return the least and the largest ``w1`` for which premia exist, marginal law.
+
+        Layers in which the agents tie are shared in any one proportion; both ends are
+        nan where no endowments admit premia.
+        """
+        none, mean = (0.0, 0.0), self.losses.mean
+        ties = [y if y.shares == TIED else replace(y, shares=none) for y in self.layers]
+        parts = (replace(self, layers=y) for y in (WHOLES, self.layers, tuple(ties)))
+        whole, kept, tied = (part.of_each() / mean for part in parts)
+        # variables w1, q (agent 1's part of the ties), c:  kept + ... + c <= endowed
+        rows = np.stack([-whole, 2 * tied, np.ones(whole.shape)], axis=-1)
+        rows[1] *= -1
+        limits = np.hstack([tied[0] - kept[0], whole[1] - kept[1] - tied[1]])
+        bounds = [(0, 1), (0, 1), (None, None)]
+        solve = partial(solve_lp, a_ub=rows.reshape(-1, 3), b_ub=limits, bounds=bounds)
+        try:
+            low, high = (float(solve([sign, 0, 0]).x[0]) for sign in (1, -1))
+        except InfeasibleProgramme:
+            return np.nan, np.nan
+        return low + 0.0, high + 0.0
+
+    def state_dependent_by_marginal_law(self) -> float:
+        """Return what the contract that depends on ``S1`` costs by the marginal law."""
+        result = 0.0
+        for i, regime in product((0, 1), self.regimes):
+            own = [other for other in self.regimes if other.owner == i]
+            result += regime.probability * self._shortfall_on(own, regime.levels[i])
         return result
 
-    def _in_regime(self, regime: Regime, s1: Array, layers: Layers | None) -> Array:
-        if layers is None:
-            return s1 * (1 + log_tail(min(regime.levels)))
-        parts = (
-            share * self._shortfall(level, layer, s1)
-            for layer in layers
-            for share, level in zip(layer.shares, regime.levels)
-            if share
-        )
-        return np.asarray(sum(parts))
+    def _shortfall_on(self, regimes: Iterable[Regime], level: float) -> float:
+        """Expected Shortfall of S2 where S1 lies in the regimes, and 0 elsewhere."""
+        losses, tail = self.losses, ExpectedShortfall(level).tail
+        ends = [losses.s1_quantile([r.low, r.high]) for r in regimes]
 
-    def _shortfall(self, level: float, layer: Layer, s1: Array) -> Array:
+        def beyond(x: float, power: int) -> float:
+            """Return P(S2 > x) there for power 0, E(S2 - x)^+ for 1."""
+            given = partial(_excess, x=x, power=power)
+            return sum(losses.over_s1(given, *pair) for pair in ends)
+
+        q = 0.0
+        if beyond(0.0, 0) > tail:
+            q = root(lambda x: beyond(x, 0) - tail, 0.0, FAR * losses.mean)
+        return q + beyond(q, 1) / tail
+
+    def _risks(self, regime: Regime, s1: Any = 0.0) -> Array:
+        """Each agent's risk of its layers, one row each; by the marginal law any S1."""
+        layers = self.layers or WHOLES[regime.owner : regime.owner + 1]
+        shares = [layer.shares for layer in layers]
+        risks = [[self._shortfall(a, y, s1) for y in layers] for a in regime.levels]
+        return np.einsum("ji,ij...->i...", shares, np.array(risks))
+
+    def _shortfall(self, level: float, layer: Layer, s1: Any) -> Array:
         """Expected Shortfall of the part of S2 in a layer: one number, or given S1."""
         a, b = layer.attachment, layer.exhaustion
         tail = ExpectedShortfall(level).tail
         if self.law == "marginal":
-            q = np.asarray(self.losses.s2_quantile(tail))
-            excess = self.losses.s2_stop_loss
+            q, excess = self.losses.s2_quantile(tail), self.losses.s2_stop_loss
         else:
-            q, excess = s1 * log_tail(level), partial(_excess, s1)
+            q, excess = np.asarray(s1) * log_tail(level), partial(_excess, s1)
         full = np.minimum(q, b) - np.minimum(q, a)
         rest = excess(np.maximum(q, a)) - excess(np.maximum(q, b))
         return full + rest / tail
 
 
-def _excess(s1: Array, x: Array) -> Array:
-    """``E[(S2 - x)^+]`` given ``S1 = s1``."""
+def _excess(s1: Any, x: Any, power: int = 1) -> Array:
+    """``E[(S2 - x)^+]`` given ``S1 = s1``; for power 0 instead ``P(S2 > x)``."""
     with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(s1 > 0, s1 * np.exp(-x / s1), 0.0)
-
-
-def state_dependent_by_marginal_law(
-    losses: ExponentialPair, regimes: tuple[Regime, ...]
-) -> float:
-    """Return the expected total risk of the state-dependent contract, marginal law."""
-    owners = [0 if r.levels[0] < r.levels[1] else 1 for r in regimes]
-    own = [[r for r, o in zip(regimes, owners) if o == i] for i in (0, 1)]
-    return sum(
-        regime.probability * _shortfall_on(losses, own[i], level)
-        for regime in regimes
-        for i, level in enumerate(regime.levels)
-    )
-
-
-def _shortfall_on(
-    losses: ExponentialPair, regimes: Iterable[Regime], level: float
-) -> float:
-    """Expected Shortfall of S2 where S1 lies in the regimes, and 0 elsewhere."""
-
-    def over(f: Callable[[Array], Array]) -> float:
-        return sum(
-            losses.over_s1(f, *losses.s1_quantile([r.low, r.high])) for r in regimes
-        )
-
-    tail = ExpectedShortfall(level).tail
-    if sum(r.probability for r in regimes) <= tail:
-        return over(lambda s: s) / tail
-
-    def too_likely(x: float) -> float:
-        return over(lambda s: np.exp(-x / s)) - tail
-
-    high = losses.mean
-    while too_likely(high) > 0:
-        high *= 2
-    q = root(too_likely, 0.0, high)
-    return q + over(lambda s: s * np.exp(-q / s)) / tail
+        return np.where(s1 > 0, s1**power * np.exp(-x / s1), 0.0)

@@ -4,29 +4,19 @@ from itertools import pairwise
 
 import numpy as np
 
-from dynpo_lite.risk.distortions import Distortion, ExpectedShortfall
 from dynpo_lite.section6.losses import Array, ExponentialPair, log_tail, root
-from dynpo_lite.sharing.layers import Layer, level_bands, stack
+from dynpo_lite.sharing.layers import Layer, stack
 
 Layers = tuple[Layer, ...]
 
+FAR = 1e5  # in means: beyond any height at which layers change hands
 NEGLIGIBLE = 1e-9  # thresholds below count as 0 where contracts cannot see S1
 OWNED, TIED = ((1.0, 0.0), (0.0, 1.0)), (0.5, 0.5)
 WHOLES = tuple(Layer(0.0, np.inf, shares) for shares in OWNED)
 
 
-def marginal_layers(
-    losses: ExponentialPair, distortions: tuple[Distortion, ...]
-) -> Layers:
-    """Return the optimal layers where shares are judged by their unconditional law."""
-    edges, shares = level_bands(distortions)
-    return stack([losses.s2_quantile(u) for u in edges], shares)
-
-
 def conditional_layers(
-    losses: ExponentialPair,
-    thresholds: tuple[float, float],
-    levels: tuple[float, float],
+    losses: ExponentialPair, thresholds: tuple[float, ...], levels: tuple[float, ...]
 ) -> Layers:
     """Return the optimal layers where shares are judged by their law given ``S1``.
 
@@ -34,55 +24,43 @@ def conditional_layers(
     """
     # agent lo turns pessimistic first, agent hi second, at threshold 1 never
     lo, hi = (0, 1) if thresholds[0] <= thresholds[1] else (1, 0)
-    level_lo, level_hi = (
-        levels[i] if thresholds[i] < 1 and log_tail(levels[i]) > 0 else 0.0
-        for i in (lo, hi)
-    )
-    q_lo, q_hi = losses.s1_quantile([thresholds[lo], thresholds[hi]])
-    if q_hi < NEGLIGIBLE * losses.mean:
+    fear_lo, fear_hi = (log_tail(levels[i]) * (thresholds[i] < 1) for i in (lo, hi))
+    q_lo, q_hi = losses.s1_quantile(sorted(thresholds))
+    if q_hi < NEGLIGIBLE * losses.mean or fear_lo == fear_hi == 0:
         q_lo = q_hi = 0.0
-    if level_lo == level_hi and (q_lo == q_hi or level_lo == 0):
-        return (Layer(0.0, np.inf, TIED),)
     if q_lo == q_hi:  # they differ only where the milder level is exceeded
-        start = float(q_lo) * log_tail(min(level_lo, level_hi))
-        mild = lo if level_lo < level_hi else hi
-        return stack([0.0, start, np.inf], [TIED, OWNED[mild]])
-    if level_lo == 0 or level_hi <= level_lo:
-        return (WHOLES[lo if level_lo == 0 else hi],)
-    change = deterministic_root(losses, q_lo, q_hi, level_lo, level_hi)
-    return Layer(0.0, change, OWNED[hi]), Layer(change, np.inf, OWNED[lo])
+        mild = OWNED[lo if fear_lo < fear_hi else hi]
+        beyond = TIED if fear_lo == fear_hi else mild
+        return stack([0.0, q_lo * min(fear_lo, fear_hi), np.inf], [TIED, beyond])
+    if fear_lo == 0 or fear_hi <= fear_lo:
+        return (WHOLES[lo if fear_lo == 0 else hi],)
+    change = deterministic_root(losses, q_lo, q_hi, fear_lo, fear_hi)
+    return stack([0.0, change, np.inf], [OWNED[hi], OWNED[lo]])
 
 
 def deterministic_root(
-    losses: ExponentialPair, q_lo: float, q_hi: float, level_lo: float, level_hi: float
+    losses: ExponentialPair, q_lo: float, q_hi: float, fear_lo: float, fear_hi: float
 ) -> float:
     """Return the one height at which both integrated tails of ``S2`` agree.
 
     One agent has the higher level where ``S1`` exceeds ``q_hi``, the other the lower
-    level where it exceeds ``q_lo``, with ``q_lo < q_hi``.
+    level where it exceeds ``q_lo``, with ``q_lo < q_hi``; each level is given by its
+    `log_tail`.
     """
 
-    def excess(s: Array, x: float, level: float) -> Array:
-        """The distorted minus the plain tail of S2 given S1 = s."""
-        plain = np.exp(-x / s)
-        return np.minimum(plain / ExpectedShortfall(level).tail, 1.0) - plain
+    def gap(means: float) -> float:
+        def excess(s: Array) -> Array:
+            """The distorted tail of S2 given S1 = s: of agent lo less that of hi."""
+            fears = (fear_lo, np.where(s > q_hi, fear_hi, 0.0))
+            first, second = (np.exp(np.minimum(fear - x / s, 0.0)) for fear in fears)
+            return first - second
 
-    def gap(x: float) -> float:
-        kinks = [x / log_tail(level_lo), x / log_tail(level_hi)]
-        first = losses.over_s1(lambda s: excess(s, x, level_lo), q_lo, q_hi, kinks)
-        second = losses.over_s1(
-            lambda s: excess(s, x, level_hi) - excess(s, x, level_lo),
-            q_hi,
-            np.inf,
-            kinks,
-        )
-        return (first - second) / (first + second)
+        x = means * losses.mean
+        kinks = [q_hi, x / fear_lo, x / fear_hi]
+        return losses.over_s1(excess, q_lo, np.inf, kinks)
 
-    low = q_hi * log_tail(level_lo)  # up to here the second integral vanishes
-    high = 2 * low
-    while gap(high) > 0:
-        high *= 2
-    return root(gap, low, high)
+    # up to the lower end both agree wherever S1 exceeds q_hi
+    return losses.mean * root(gap, q_hi * fear_lo / losses.mean, FAR)
 
 
 def moved(layers: Layers, attachment: float) -> Layers:
@@ -98,9 +76,5 @@ def moved(layers: Layers, attachment: float) -> Layers:
 def changes_of_hands(layers: Layers) -> Array:
     """Return where one agent takes over from the other; edges of ties left out."""
     return np.array(
-        [
-            above.attachment
-            for below, above in pairwise(layers)
-            if {below.shares, above.shares} == set(OWNED)
-        ]
+        [b.attachment for a, b in pairwise(layers) if TIED not in (a.shares, b.shares)]
     )

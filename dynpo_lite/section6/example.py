@@ -17,7 +17,7 @@ Three readings of "at time 1" are computed:
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from itertools import pairwise
 
 import numpy as np
@@ -26,22 +26,22 @@ from numpy.typing import ArrayLike
 from dynpo_lite.base import validate
 from dynpo_lite.base.reading import LAWS, reading
 from dynpo_lite.risk.distortions import Expectation, ExpectedShortfall, Mixture
-from dynpo_lite.section6 import assessment, contracts, rationality, simulation
+from dynpo_lite.section6 import contracts, simulation
 from dynpo_lite.section6.assessment import Assessment, Regime
 from dynpo_lite.section6.contracts import WHOLES, Layers
 from dynpo_lite.section6.losses import Array, ExponentialPair
 from dynpo_lite.section6.simulation import Simulation
-from dynpo_lite.sharing.layers import Layer
+from dynpo_lite.sharing.layers import Layer, level_bands, stack
 
-_mean = partial(validate.number, low=0, closed="neither", cure="choose a positive mean")
-_threshold = partial(validate.number, low=0, high=1, cure="choose a probability")
-_level = partial(
-    validate.number,
-    low=0,
-    high=1,
-    closed="left",
-    cure="choose a confidence level of at least 0 and below 1",
-)
+Text = str | None  # the types of optional arguments
+Number = float | None
+
+# of the parameters whose names hold a word: the upper end, which ends belong, the cure
+DOMAINS = {
+    "mean": (np.inf, "neither", "choose a positive mean"),
+    "threshold": (1, "both", "choose a probability"),
+    "level": (1, "left", "choose a confidence level of at least 0 and below 1"),
+}
 
 
 @dataclass(frozen=True)
@@ -98,9 +98,9 @@ class TwoPeriodExample:
 
     def __post_init__(self) -> None:
         for name, value in list(vars(self).items()):
-            check = _threshold if name.endswith("threshold") else _level
-            check = _mean if name == "mean" else check
-            object.__setattr__(self, name, check(name, value))
+            high, closed, cure = next(DOMAINS[word] for word in DOMAINS if word in name)
+            value = validate.number(name, value, 0, high, closed=closed, cure=cure)
+            object.__setattr__(self, name, value)
 
     # what the agents look at --------------------------------------------------
 
@@ -131,24 +131,21 @@ class TwoPeriodExample:
         ``k_i(u) = t_i u + (1 - t_i) min(u / (1 - a_i), 1)`` with threshold ``t_i``
         and level ``a_i``.
         """
-        return tuple(
-            Mixture([Expectation(), ExpectedShortfall(level)], [t, 1 - t])
-            for t, level in zip(self.thresholds, self.levels)
-        )
+        alarmed = map(ExpectedShortfall, self.levels)
+        pairs = zip(self.thresholds, alarmed)
+        return tuple(Mixture([Expectation(), k], [t, 1 - t]) for t, k in pairs)
 
     @cached_property
     def regimes(self) -> tuple[Regime, ...]:
         """The regimes of ``S1`` with positive probability, from low to high."""
         cuts = np.unique([0.0, *self.thresholds, 1.0])
         levels = np.where(cuts[:-1, None] >= self.thresholds, self.levels, 0.0)
-        return tuple(
-            Regime(low, high, tuple(pair))
-            for (low, high), pair in zip(pairwise(cuts.tolist()), levels.tolist())
-        )
+        pairs = map(tuple, levels.tolist())
+        return tuple(map(Regime, cuts[:-1].tolist(), cuts[1:].tolist(), pairs))
 
     # contracts ----------------------------------------------------------------
 
-    def layers(self, law: str = "marginal", attachment: float | None = None) -> Layers:
+    def layers(self, law: str = "marginal", attachment: Number = None) -> Layers:
         """Return the optimal deterministic contract on ``S2``.
 
         Parameters
@@ -168,42 +165,39 @@ class TwoPeriodExample:
         [(0.0, 1.0), (1.0, 0.0)]
         """
         validate.choice("law", law, LAWS)
-        marginal = law == "marginal"
-        layers = self._marginal_layers if marginal else self._conditional_layers
+        layers: Layers = getattr(self, f"_{law}_layers")
         if attachment is None:
             return layers
-        infinite = np.isscalar(attachment) and attachment == np.inf
-        if not infinite:
+        if not (np.isscalar(attachment) and attachment == np.inf):
             attachment = validate.number("attachment", attachment, 0)
         return contracts.moved(layers, attachment)
 
     @cached_property
     def _marginal_layers(self) -> Layers:
-        return contracts.marginal_layers(self.losses, self.distortions)
+        edges, shares = level_bands(self.distortions)
+        return stack([self.losses.s2_quantile(u) for u in edges], shares)
 
     @cached_property
     def _conditional_layers(self) -> Layers:
         return contracts.conditional_layers(self.losses, self.thresholds, self.levels)
 
-    def _judge(self, law: str) -> Assessment:
+    def _judge(self, law: str, layers: Layers) -> Assessment:
         validate.choice("law", law, LAWS)
-        return Assessment(self.losses, self.regimes, law)
+        return Assessment(self.losses, self.regimes, law, layers)
 
     def _contract(
-        self, law: str, retention: str | None, attachment: float | None
-    ) -> tuple[Assessment, Layers | None]:
-        """Return who judges and the layers, None for state-dependent retention."""
+        self, law: str, retention: Text = None, attachment: Number = None
+    ) -> Assessment:
+        """Return the assessment of the contract of a reading."""
         law, retention = reading(law, retention)
         if retention == "deterministic":
-            return self._judge(law), self.layers(law, attachment)
+            return self._judge(law, self.layers(law, attachment))
         if attachment is not None:
-            raise ValueError(
-                f"attachment = {attachment!r} goes with a deterministic contract: "
-                "add retention='deterministic'"
-            )
-        return self._judge(law), None
+            cure = "goes with a deterministic contract: add retention='deterministic'"
+            raise ValueError(f"attachment = {attachment!r} {cure}")
+        return self._judge(law, ())
 
-    def attachments(self, law: str = "marginal", retention: str | None = None) -> Array:
+    def attachments(self, law: str = "marginal", retention: Text = None) -> Array:
         r"""Return where the layers change hands: strict sign changes of the comparison.
 
         Parameters
@@ -244,8 +238,7 @@ class TwoPeriodExample:
         >>> example.attachments("conditional", "deterministic").round(6).tolist()
         [574.305176]
         """
-        _, layers = self._contract(law, retention, None)
-        return contracts.changes_of_hands(layers or ())
+        return contracts.changes_of_hands(self._contract(law, retention).layers)
 
     # risk ---------------------------------------------------------------------
 
@@ -253,8 +246,8 @@ class TwoPeriodExample:
         self,
         s1: ArrayLike,
         law: str = "marginal",
-        retention: str | None = None,
-        attachment: float | None = None,
+        retention: Text = None,
+        attachment: Number = None,
     ) -> Array:
         """Return the total risk-to-go at time 1 given ``S1 = s1``.
 
@@ -279,14 +272,13 @@ class TwoPeriodExample:
         >>> example.total_risk_to_go(100.0, law="conditional").round(6).tolist()
         100.0
         """
-        judge, layers = self._contract(law, retention, attachment)
-        return judge.total(_not_negative(s1), layers)
+        s = validate.finite_array("s1", s1)
+        if (s < 0).any():
+            raise ValueError(f"s1 = {s.min()} is negative: S1 is a positive loss")
+        return self._contract(law, retention, attachment).total(s)
 
     def expected_total_risk_to_go(
-        self,
-        law: str = "marginal",
-        retention: str | None = None,
-        attachment: float | None = None,
+        self, law: str = "marginal", retention: Text = None, attachment: Number = None
     ) -> float:
         """Return the mean of the total risk-to-go at time 1.
 
@@ -307,8 +299,7 @@ class TwoPeriodExample:
         >>> round(TwoPeriodExample().expected_total_risk_to_go(), 9)
         651.358969087
         """
-        judge, layers = self._contract(law, retention, attachment)
-        return judge.mean(layers)
+        return self._contract(law, retention, attachment).mean()
 
     def evaluate(self, layers: Iterable[Layer], law: str = "marginal") -> float:
         """Return the expected total risk-to-go of any layer contract on ``S2``.
@@ -335,13 +326,10 @@ class TwoPeriodExample:
         >>> round(TwoPeriodExample().evaluate(everything_to_agent_1), 6)
         837.646806
         """
-        return self._judge(law).mean(_complete(layers))
+        return self._judge(law, _complete(layers)).mean()
 
     def time0_total_risk(
-        self,
-        law: str = "marginal",
-        retention: str | None = None,
-        attachment: float | None = None,
+        self, law: str = "marginal", retention: Text = None, attachment: Number = None
     ) -> float:
         r"""Return the least total risk at time 0, given the contract for time 2.
 
@@ -369,10 +357,7 @@ class TwoPeriodExample:
         return min(self.time0_assessments(law, retention, attachment))
 
     def time0_assessments(
-        self,
-        law: str = "marginal",
-        retention: str | None = None,
-        attachment: float | None = None,
+        self, law: str = "marginal", retention: Text = None, attachment: Number = None
     ) -> tuple[float, ...]:
         """Return each agent's own time-0 risk of ``S1`` plus the total risk-to-go.
 
@@ -389,8 +374,8 @@ class TwoPeriodExample:
         >>> [round(r, 6) for r in TwoPeriodExample().time0_assessments()]
         [1727.543098, 851.358969]
         """
-        judge, layers = self._contract(law, retention, attachment)
-        return tuple(judge.at_time0(level, layers) for level in self.levels_time0)
+        judge = self._contract(law, retention, attachment)
+        return tuple(map(judge.at_time0, self.levels_time0))
 
     def stand_alone_risk(self, law: str = "marginal") -> tuple[float, ...]:
         """Return each agent's time-0 risk of carrying all of ``S1`` and ``S2``.
@@ -410,17 +395,15 @@ class TwoPeriodExample:
         >>> [round(r, 6) for r in TwoPeriodExample().stand_alone_risk()]
         [1657.575526, 1278.114643]
         """
-        return tuple(
-            self._judge(law).at_time0(level, (whole,))
-            for level, whole in zip(self.levels_time0, WHOLES)
-        )
+        judges = (self._judge(law, (whole,)) for whole in WHOLES)
+        return tuple(map(Assessment.at_time0, judges, self.levels_time0))
 
     def tail(
         self,
         x: ArrayLike,
         law: str = "marginal",
-        retention: str | None = None,
-        attachment: float | None = None,
+        retention: Text = None,
+        attachment: Number = None,
     ) -> Array:
         r"""Return :math:`P(S_1 + \bar R_1 > x)`.
 
@@ -448,13 +431,13 @@ class TwoPeriodExample:
         >>> TwoPeriodExample().tail([150.0, 300.0, 700.0]).round(12).tolist()
         [1.0, 0.8, 0.4]
         """
-        judge, layers = self._contract(law, retention, attachment)
-        return judge.tail(validate.finite_array("x", x), layers)
+        x = validate.finite_array("x", x)
+        return self._contract(law, retention, attachment).tail(x)
 
     # individual rationality ---------------------------------------------------
 
     def premium_interval(
-        self, w1: float, attachment: float | None = None
+        self, w1: float, attachment: Number = None
     ) -> tuple[float, float]:
         """Return the constants ``c`` that keep both agents at least as well off.
 
@@ -486,15 +469,11 @@ class TwoPeriodExample:
         (70.95874, 70.95874)
         """
         w1 = validate.number("w1", w1, 0, 1)
-        judge = self._judge("marginal")
-        whole, kept = (
-            judge.of_each(WHOLES),
-            judge.of_each(self.layers("marginal", attachment)),
-        )
-        gains = np.array([[w1], [1 - w1]]) * whole - kept
+        endowed = np.array([[w1], [1 - w1]]) * self._judge("marginal", WHOLES).of_each()
+        gains = endowed - self.agent_risk_to_go(attachment)
         return float(-gains[1].min()), float(gains[0].min())
 
-    def agent_risk_to_go(self, attachment: float | None = None) -> Array:
+    def agent_risk_to_go(self, attachment: Number = None) -> Array:
         """Return each agent's risk of its own layers of ``S2``, in every regime.
 
         Marginal law, premia left out.
@@ -514,7 +493,7 @@ class TwoPeriodExample:
         >>> TwoPeriodExample().agent_risk_to_go().round(3).tolist()
         [[29.041, 290.413, 290.413], [170.959, 170.959, 776.613]]
         """
-        return self._judge("marginal").of_each(self.layers("marginal", attachment))
+        return self._contract("marginal", attachment=attachment).of_each()
 
     def risk_interval(self, s1: ArrayLike, w1: float) -> tuple[Array, Array]:
         r"""Return the time-1 risks of agent 1 that leave nobody worse off, given S1.
@@ -547,10 +526,10 @@ class TwoPeriodExample:
         ([5.0, 50.0], [5.0, 165.1293])
         """
         w1 = validate.number("w1", w1, 0, 1)
-        judge, s = self._judge("conditional"), _not_negative(s1)
-        least = judge.total(s, None)
-        each = [judge.total(s, (whole,)) for whole in WHOLES]
-        return least - (1 - w1) * each[1], w1 * each[0]
+        least = self.total_risk_to_go(s1, "conditional")
+        judges = (self._judge("conditional", (whole,)) for whole in WHOLES)
+        first, second = (judge.total(np.asarray(s1, dtype=float)) for judge in judges)
+        return least - (1 - w1) * second, w1 * first
 
     def endowment_range(self, law: str = "marginal") -> tuple[float, float]:
         """Return the shares ``w1`` for which premia exist, endowments ``w_i * S_t``.
@@ -578,7 +557,7 @@ class TwoPeriodExample:
         """
         if law == "conditional":
             return 0.0, 1.0
-        return rationality.endowment_range(self._judge(law), self._marginal_layers)
+        return self._judge(law, self._marginal_layers).endowment_range()
 
     def state_dependent_contract_under_marginal_law(self) -> float:
         """Return what the state-dependent contract costs by the marginal law.
@@ -598,7 +577,7 @@ class TwoPeriodExample:
         ... )
         1082.336547
         """
-        return assessment.state_dependent_by_marginal_law(self.losses, self.regimes)
+        return self._judge("marginal", ()).state_dependent_by_marginal_law()
 
     def simulate(self, n_samples: int, seed: int) -> Simulation:
         """Estimate the numbers of Section 6.2 from samples of ``(S1, S2)``.
@@ -628,21 +607,11 @@ class TwoPeriodExample:
         >>> abs(sample.expected_total_risk_to_go_conditional.z(552.9938)) < 4
         True
         """
-        return simulation.simulate(
-            self.losses,
-            self.regimes,
-            self._marginal_layers,
-            self._conditional_layers,
-            validate.integer("n_samples", n_samples, 100),
-            validate.integer("seed", seed, 0),
-        )
-
-
-def _not_negative(s1: ArrayLike) -> Array:
-    values = validate.finite_array("s1", s1)
-    if (values < 0).any():
-        raise ValueError(f"s1 = {values.min()} is negative: S1 is a positive loss")
-    return values
+        n_samples = validate.integer("n_samples", n_samples, 100)
+        seed = validate.integer("seed", seed, 0)
+        marginal = self._contract("marginal")
+        conditional = self._contract("conditional", "deterministic")
+        return simulation.simulate(marginal, conditional, n_samples, seed)
 
 
 def _complete(layers: Iterable[Layer]) -> Layers:
@@ -650,21 +619,13 @@ def _complete(layers: Iterable[Layer]) -> Layers:
     given = tuple(layers) if isinstance(layers, Iterable) else (layers,)
     if not all(isinstance(layer, Layer) for layer in given):
         raise TypeError(f"layers = {layers!r}: give a sequence of Layer")
-    layers = given
-    ends = [0.0, *(layer.exhaustion for layer in layers)]
-    starts = [*(layer.attachment for layer in layers), np.inf]
+    ends = [0.0, *(layer.exhaustion for layer in given)]
+    starts = [*(layer.attachment for layer in given), np.inf]
     if ends != starts or not all(a <= b for a, b in pairwise(ends)):
-        raise ValueError(
-            f"layers run over {starts[:-1]} to {ends[1:]}: let each begin where "
-            "the one before ends, from 0 to infinity"
-        )
-    for j, layer in enumerate(layers):
-        shares = layer.shares
-        if not (
-            len(shares) == 2 and min(shares) >= 0 and abs(sum(shares) - 1) <= 1e-12
-        ):
-            raise ValueError(
-                f"layers[{j}].shares = {shares}: give two shares that sum to 1, none "
-                "negative"
-            )
-    return layers
+        cure = "let each begin where the one before ends, from 0 to infinity"
+        raise ValueError(f"layers run over {starts[:-1]} to {ends[1:]}: {cure}")
+    for j, s in enumerate(layer.shares for layer in given):
+        if not (len(s) == 2 and min(s) >= 0 and abs(sum(s) - 1) <= 1e-12):
+            cure = "give two shares that sum to 1, none negative"
+            raise ValueError(f"layers[{j}].shares = {s}: {cure}")
+    return given

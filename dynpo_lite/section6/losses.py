@@ -6,7 +6,7 @@ r"""The losses of Section 6.2: ``S1`` exponential, ``S2`` exponential with mean 
 with the modified Bessel functions of the second kind.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -147,7 +147,7 @@ class ExponentialPair:
         f: Callable[[Array], Array],
         low: float,
         high: float,
-        kinks: Iterable[float] = (),
+        kinks: ArrayLike = (),
     ) -> float:
         """Integrate ``f`` against the law of S1 from ``low`` to ``high``.
 
@@ -157,7 +157,7 @@ class ExponentialPair:
             From values of S1 to numbers, array by array.
         low, high : float
             In units of loss; ``high`` may be inf.
-        kinks : iterable of float
+        kinks : array_like
             Where ``f`` is not smooth.
 
         Returns
@@ -171,15 +171,13 @@ class ExponentialPair:
         too little to count in double precision.
         """
         low, high = np.clip([low, high], 1e-12 * self.mean, 800 * self.mean)
-        if low >= high:
-            return 0.0
-        inner = np.array([k for k in kinks if low < k < high])
         steps = int(np.ceil(4 * np.log(high / low)))
         grid = np.linspace(np.log(low), np.log(high), steps + 1)
-        ends = np.unique(np.hstack([grid, np.log(inner)]))
+        inner = np.log(np.clip(kinks, low, high))
+        ends = np.unique(np.hstack([grid, inner]))
         half = np.diff(ends)[:, None] / 2
         s = np.exp(half * NODES + (ends[:-1] + ends[1:])[:, None] / 2)
-        density = np.exp(-s / self.mean) * s / self.mean
+        density = np.exp(-s / self.mean) * (s / self.mean)
         return float((half * NODE_WEIGHTS * density * f(s)).sum())
 
     def sample(self, n_samples: int, seed: int) -> tuple[Array, Array]:

@@ -11,7 +11,8 @@ from dynpo_lite.companion.chapters.example_figures import INK, STYLE
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 HATCHES = ("", "//", "..", "xx", "\\\\", "oo")
-MARKERS = "os^Dv*"
+MARKERS = ("o", "s", "^", "D", "v", "*")
+DASHES = ("-", "--", "-.", ":", "-", "--")
 
 
 @plt.rc_context(STYLE)
@@ -37,12 +38,10 @@ def tree(economy, currency, quantity=None, label="aggregate loss"):
     quantity = economy.aggregate if quantity is None else np.asarray(quantity)
     _, axes = plt.subplots()
     stage, chance = shape.stage, shape.unconditional
+    look = {"color": "#999999", "alpha": 0.6}
     for v in range(1, shape.n_nodes):
-        u = shape.parent[v]
-        width = 0.4 + 3 * np.sqrt(chance[v])
-        axes.plot(
-            stage[[u, v]], quantity[[u, v]], "-", color="#999999", lw=width, alpha=0.6
-        )
+        ends, width = [shape.parent[v], v], 0.4 + 3 * np.sqrt(chance[v])
+        axes.plot(stage[ends], quantity[ends], "-", linewidth=width, **look)
     area = 8 + 250 * chance[1:]
     axes.scatter(stage[1:], quantity[1:], area, color=COLOURS[0], zorder=3)
     axes.plot(stage[0], quantity[0], "s", color=INK, zorder=3)
@@ -68,20 +67,13 @@ def layers(found, names, currency):
     """
     _, axes = plt.subplots()
     for layer in found:
-        left = 0.0
-        for i, share in enumerate(layer.shares):
-            if share:
-                axes.barh(
-                    layer.attachment,
-                    share,
-                    layer.width,
-                    left,
-                    align="edge",
-                    linewidth=0.5,
-                    **_look(i),
-                )
-            left += share
-    _legend(axes, names)
+        for i in np.flatnonzero(layer.shares):
+            where = (layer.attachment, layer.shares[i], layer.width)
+            left, look = sum(layer.shares[:i]), _look(i)
+            axes.barh(*where, left, align="edge", linewidth=0.5, **look)
+    handles = [plt.Rectangle((0, 0), 1, 1, **_look(i)) for i in range(len(names))]
+    labels = list(map(_plain, names))
+    axes.figure.legend(handles, labels, loc="outside upper center", ncols=3)
     axes.set(xlim=(0, 1), xlabel="share of the layer")
     axes.set_ylabel(_plain(f"level ({currency})"))
     ends = np.unique([(layer.attachment, layer.exhaustion) for layer in found])
@@ -135,13 +127,8 @@ def gains(risks, names, currency):
     _, axes = plt.subplots()
     place, width = np.arange(len(names)), 0.8 / len(risks)
     for j, (label, values) in enumerate(risks.items()):
-        axes.bar(
-            place + (j - (len(risks) - 1) / 2) * width,
-            values,
-            width,
-            label=_plain(label),
-            **_look(j),
-        )
+        middle = place + (j - (len(risks) - 1) / 2) * width
+        axes.bar(middle, values, width, label=_plain(label), **_look(j))
     axes.set_xticks(place, map(_plain, names))
     axes.set(ylabel=_plain(f"risk at time 0 ({currency})"))
     axes.legend()
@@ -164,35 +151,20 @@ def convergence(values, currency):
         The mapping itself.
     """
     _, axes = plt.subplots()
-    for j, (bins, (paths, totals)) in enumerate(values.items()):
-        axes.plot(
-            paths,
-            totals,
-            marker=MARKERS[j % len(MARKERS)],
-            linestyle=("-", "--", "-.", ":")[j % 4],
-            color=COLOURS[j % len(COLOURS)],
-            label=f"{bins} bins a node",
-        )
+    axes.set_prop_cycle(color=COLOURS, marker=MARKERS, linestyle=DASHES)
+    for bins, (paths, totals) in values.items():
+        axes.plot(paths, totals, label=f"{bins} bins a node")
     axes.set_xscale("log")
     axes.set(xlabel="simulated paths", ylabel=_plain(f"least total risk ({currency})"))
     axes.legend()
     return dict(values)
 
 
-def _legend(axes, names):
-    handles = [plt.Rectangle((0, 0), 1, 1, **_look(i)) for i in range(len(names))]
-    labels = list(map(_plain, names))
-    axes.figure.legend(handles, labels, loc="outside upper center", ncols=3)
-
-
 def _look(i):
     """Return colour and hatch; further agents have known colours and other hatches."""
+    colour = COLOURS[i % len(COLOURS)]
     hatch = HATCHES[(i + i // len(COLOURS)) % len(HATCHES)]
-    return {
-        "facecolor": COLOURS[i % len(COLOURS)],
-        "hatch": hatch,
-        "edgecolor": "white",
-    }
+    return {"facecolor": colour, "hatch": hatch, "edgecolor": "white"}
 
 
 def _plain(text):

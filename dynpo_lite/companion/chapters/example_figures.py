@@ -9,6 +9,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 from cycler import cycler
 
+from dynpo_lite.sharing import layers as sharing
+
 COLOURS = ("#0072B2", "#D55E00")
 STYLES = ("-", "--")
 THIRD = "#009E73"
@@ -27,7 +29,6 @@ STYLE = {
     "legend.fontsize": 10,
     "legend.frameon": False,
     "lines.linewidth": 2,
-    "savefig.facecolor": "white",
 }
 
 
@@ -50,41 +51,38 @@ def show():
     display(Image(small.getvalue()))
 
 
-def _axes(rows=1, height=None):
-    return plt.subplots(rows, 1, figsize=(4.9, height or 3.4 * rows))
-
-
-def _both(axes, x, values, labels=("agent 1", "agent 2")):
+def _both(x, values, labels=("agent 1", "agent 2"), axes=None, **names):
+    """Draw a line for each agent and name the axes; return them."""
+    axes = axes or plt.subplots()[1]
     for y, colour, style, label in zip(values, COLOURS, STYLES, labels):
         axes.plot(x, y, style, color=colour, label=label)
     axes.legend()
+    axes.set(**names)
+    return axes
 
 
-def _mark(axes, x, text, height=0.04):
-    """A thin vertical line with a word beside it, inside the axes."""
-    axes.axvline(x, color=INK, linewidth=1, linestyle=":")
-    axes.annotate(
-        text,
-        (x, height),
-        xycoords=("data", "axes fraction"),
-        xytext=(3, 0),
-        textcoords="offset points",
-        fontsize=10,
-        color=INK,
-    )
+def _mark(axes, places, text, height=0.04):
+    """A thin vertical line at each place with a word beside it, inside the axes."""
+    where = {"xycoords": ("data", "axes fraction"), "textcoords": "offset points"}
+    for x in places:
+        axes.axvline(x, color=INK, linewidth=1, linestyle=":")
+        words = text.format(x)
+        axes.annotate(words, (x, height), (3, 0), **where, fontsize=10, color=INK)
+
+
+def _distorted(example, u):
+    return np.array([distortion(u) for distortion in example.distortions])
 
 
 @plt.rc_context(STYLE)
 def distortions(example):
     """Figure 1: the distortions of the expected time-1 risks, against probability."""
     u = np.linspace(0.0, 1.0, 1001)
-    k = np.array([distortion(u) for distortion in example.distortions])
+    k = _distorted(example, u)
     crossings = example.losses.s2_tail(example.attachments())
-    _, axes = _axes()
-    _both(axes, u, k)
-    for level in crossings:
-        _mark(axes, level, f"u* = {level:.4f}")
-    axes.set(xlabel="survival probability u", ylabel="distorted probability k(u)")
+    axes = _both(u, k, xlabel="survival probability u")
+    axes.set_ylabel("distorted probability k(u)")
+    _mark(axes, crossings, "u* = {:.4f}")
     return {"u": u, "k": k, "crossings": crossings}
 
 
@@ -92,14 +90,10 @@ def distortions(example):
 def tails_time2(example, n_points=400):
     """Figure 2: each agent's distorted tail of S2, against the level in loss units."""
     x = np.linspace(0.0, _far(example), n_points)
-    tail = example.losses.s2_tail(x)
-    k = np.array([distortion(tail) for distortion in example.distortions])
+    k = _distorted(example, example.losses.s2_tail(x))
     attachments = example.attachments()
-    _, axes = _axes()
-    _both(axes, x, k)
-    for d in attachments:
-        _mark(axes, d, f"d* = {d:.1f}")
-    axes.set(xlabel="x (units of loss)", ylabel="distorted P(S2 > x)")
+    axes = _both(x, k, xlabel="x (units of loss)", ylabel="distorted P(S2 > x)")
+    _mark(axes, attachments, "d* = {:.1f}")
     return {"x": x, "k": k, "attachments": attachments}
 
 
@@ -108,23 +102,20 @@ def retention_time2(example, n_points=401):
     """Figure 3: what each agent keeps of S2, both axes in loss units."""
     x = np.linspace(0.0, _far(example), n_points)
     kept = retained(example.layers(), x)
-    _, axes = _axes()
-    _both(axes, x, kept)
-    for d in example.attachments():
-        _mark(axes, d, f"d* = {d:.1f}", 0.55)
-    axes.set(xlabel="S2 (units of loss)", ylabel="kept (units of loss)")
+    axes = _both(x, kept, xlabel="S2 (units of loss)", ylabel="kept (units of loss)")
+    _mark(axes, example.attachments(), "d* = {:.1f}", 0.55)
     return {"x": x, "kept": kept}
 
 
 @plt.rc_context(STYLE)
 def tails_time1(example, n_points=600):
     """Figure 4: each agent's distorted tail of S1 + total risk-to-go."""
-    x = np.linspace(0.0, 1.6 * _last_regime(example), n_points)
+    start = example.losses.s1_quantile(max(example.regimes[-1].low, 0.6))
+    far = float(start + example.total_risk_to_go(start * (1 + 1e-9)))
+    x = np.linspace(0.0, 1.6 * far, n_points)
     tail = example.tail(x)
     k = np.array([np.minimum(tail / (1 - a), 1.0) for a in example.levels_time0])
-    _, axes = _axes()
-    _both(axes, x, k)
-    axes.set(xlabel="x (units of loss)", ylabel="distorted P(S1 + risk-to-go > x)")
+    _both(x, k, xlabel="x (units of loss)", ylabel="distorted P(S1 + risk-to-go > x)")
     return {"x": x, "tail": tail, "k": k}
 
 
@@ -136,59 +127,42 @@ def retention_time1(example, n_points=200):
     and each keeps half.  S1 + risk-to-go jumps where S1 passes a threshold: no value
     in between occurs, and none is drawn.
     """
-    share = time1_shares(example)
-    risk = example.agent_risk_to_go()
-    top = example.losses.s1_quantile(0.99)
-    s1, to_go = [], []
-    for j, regime in enumerate(example.regimes):
-        low, high = example.losses.s1_quantile([regime.low, regime.high])
+    to_go = np.repeat(example.agent_risk_to_go(), n_points + 1, axis=1)
+    s1 = []
+    for regime in example.regimes:
+        low, high, top = example.losses.s1_quantile([regime.low, regime.high, 0.99])
         high = min(high, max(top, 1.01 * low))
         # the lower end belongs to the regime before; nan breaks the line
-        s1.append(np.append(np.linspace(low, high, n_points + 1)[1:], np.nan))
-        to_go.append(np.repeat(risk[:, j : j + 1], n_points + 1, axis=1))
-    s1, to_go = np.hstack(s1), np.hstack(to_go)
+        s1 = [*s1, *np.linspace(low, high, n_points + 1)[1:], np.nan]
     x = s1 + to_go.sum(axis=0)
-    kept = share[:, None] * x
+    kept = time1_shares(example)[:, None] * x
     paid = kept - to_go
-    _, (left, right) = _axes(2, 6.0)
-    _both(left, x, kept)
-    left.set(ylabel="kept (units of loss)", title="with the risk-to-go")
-    _both(right, x, paid)
+    _, (left, right) = plt.subplots(2, 1, figsize=(4.9, 6.0))
+    _both(x, kept, axes=left, title="with the risk-to-go")
+    left.set_ylabel("kept (units of loss)")
+    _both(x, paid, axes=right, title="less the agent's own risk-to-go")
     right.axhline(0.0, color=INK, linewidth=0.8)
-    right.set(
-        xlabel="S1 + risk-to-go (units of loss)",
-        ylabel="paid at time 1 (units of loss)",
-        title="less the agent's own risk-to-go",
-    )
-    return {"x": x, "s1": s1, "kept": kept, "paid": paid}
+    right.set_xlabel("S1 + risk-to-go (units of loss)")
+    right.set_ylabel("paid at time 1 (units of loss)")
+    return {"x": x, "s1": np.array(s1), "kept": kept, "paid": paid}
 
 
 @plt.rc_context(STYLE)
 def readings(example, n_points=121):
     """Ours: the cost of a layer contract against its attachment, in three readings."""
-    best = {
-        "marginal": example.attachments("marginal"),
-        "conditional": example.attachments("conditional", "deterministic"),
-    }
+    total, laws = example.expected_total_risk_to_go, ("marginal", "conditional")
+    best = {law: example.attachments(law, "deterministic") for law in laws}
     d = np.linspace(0.0, 1.25 * _far(example), n_points)
     d = np.unique(np.hstack([d, *best.values()]))
-    cost = {
-        law: np.array(
-            [example.expected_total_risk_to_go(law, "deterministic", x) for x in d]
-        )
-        for law in best
-    }
-    floor = example.expected_total_risk_to_go("conditional", "state-dependent")
-    _, axes = _axes()
-    for law, colour, style in zip(best, COLOURS, STYLES):
+    cost = {law: np.array([total(law, "deterministic", x) for x in d]) for law in laws}
+    floor = total("conditional", "state-dependent")
+    _, axes = plt.subplots()
+    for law, colour, style in zip(laws, COLOURS, STYLES):
         axes.plot(d, cost[law], style, color=colour, label=f"{law} law")
-        for x in best[law]:
-            axes.plot(x, cost[law][d == x], "o", color=colour)
+        axes.plot(best[law], cost[law][np.isin(d, best[law])], "o", color=colour)
     axes.axhline(floor, color=THIRD, linestyle="-.", label="state-dependent contract")
-    axes.set(
-        xlabel="attachment of the contract (units of loss)",
-        ylabel="expected total risk-to-go",
-    )
+    axes.set_xlabel("attachment of the contract (units of loss)")
+    axes.set_ylabel("expected total risk-to-go")
     axes.set_ylim(top=floor + 2.2 * (min(cost["marginal"]) - floor) + 0.4 * floor)
     axes.legend()
     return {"attachment": d, "cost": cost, "state_dependent": floor, "best": best}
@@ -200,16 +174,12 @@ def premium_bounds(example, w1, n_points=201):
     w = np.unique(np.append(np.linspace(0.0, 1.0, n_points), w1))
     low, high = np.array([example.premium_interval(x) for x in w]).T
     window = example.endowment_range()
-    _, axes = _axes()
     labels = ("most that agent 1 accepts", "least that agent 2 needs")
-    _both(axes, w, (high, low), labels)
+    axes = _both(w, (high, low), labels, xlabel="agent 1's part w1 of the losses")
+    axes.set_ylabel("premium agent 1 pays (units of loss)")
     if np.isfinite(window).all():
         axes.axvspan(*window, color=THIRD, alpha=0.2, linewidth=0)
-    _mark(axes, w1, f"w1 = {w1:g}")
-    axes.set(
-        xlabel="agent 1's part w1 of the losses",
-        ylabel="premium agent 1 pays (units of loss)",
-    )
+    _mark(axes, [w1], "w1 = {:g}")
     return {"w1": w, "low": low, "high": high, "window": window}
 
 
@@ -218,21 +188,15 @@ def conditional_intervals(example, w1, n_points=300):
     """Ours: agent 1's individually rational time-1 risks, against S1."""
     s1 = np.linspace(0.0, 2.5 * example.mean, n_points)
     low, high = example.risk_interval(s1, w1)
-    _, axes = _axes()
+    axes = _both(s1, (high, low), ("no trade: agent 1", "agent 2 gains nothing"))
     axes.fill_between(s1, low, high, color=COLOURS[0], alpha=0.25, linewidth=0)
-    _both(axes, s1, (high, low), ("no trade: agent 1", "agent 2 gains nothing"))
     axes.set(xlabel="S1 (units of loss)", ylabel="agent 1's risk (units of loss)")
     return {"s1": s1, "low": low, "high": high}
 
 
 def retained(layers, x):
     """Return what each agent keeps of losses ``x`` of at least 0, (n_agents, N)."""
-    parts = [
-        np.outer(layer.shares, np.clip(x, layer.attachment, layer.exhaustion))
-        - np.array(layer.shares)[:, None] * layer.attachment
-        for layer in layers
-    ]
-    return np.sum(parts, axis=0)
+    return sharing.retained(layers, np.asarray(x), 0.0, len(layers[0].shares))
 
 
 def time1_shares(example):
@@ -243,11 +207,4 @@ def time1_shares(example):
 
 def _far(example):
     """A level of S2 beyond what the panels need to show."""
-    attachments = example.attachments()
-    return 1.5 * max([4 * example.mean, *attachments])
-
-
-def _last_regime(example):
-    regime = example.regimes[-1]
-    start = example.losses.s1_quantile(max(regime.low, 0.6))
-    return float(start + example.total_risk_to_go(start * (1 + 1e-9)))
+    return 1.5 * max([4 * example.mean, *example.attachments()])

@@ -12,7 +12,7 @@ import sys
 import tempfile
 import warnings
 from base64 import b64encode
-from collections.abc import Callable
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, files
 from pathlib import Path
 from string import Template
@@ -23,6 +23,7 @@ MATHJAX = "mathjax/tex-svg-full.js"  # the fonts are outlines in it: nothing to 
 REPOSITORY = Path(__file__).parents[3]
 STATEMENTS = "dynpo_sphinx"  # the book's own extension, in its tools
 CITED = "```{bibliography}\n:filter: cited\n```"
+MYST = {"myst_enable_extensions": ["amsmath", "colon_fence", "dollarmath"]}
 # settings of the site around the pages
 SITE = ("html_css_files", "html_js_files", "html_static_path", "template_bridge")
 
@@ -49,17 +50,20 @@ def render_page(notebook: Any, path: Path, command: str) -> str:
     -----
     References to other pages of the book become text.
     """
-    with warnings.catch_warnings(), tempfile.TemporaryDirectory() as work:
-        warnings.simplefilter("ignore")  # of the book's tools
+    from pygments.formatters import HtmlFormatter
+
+    silence = warnings.catch_warnings(action="ignore")  # of the book's tools
+    with silence, tempfile.TemporaryDirectory() as work:
         page, config = _read(notebook, Path(work))
         folders = (Path(work, "html"), path.parent)
         body = _PICTURE.sub(lambda found: _embedded(found, folders), page["body"])
     mathjax = mathjax_file()
     assert mathjax is not None  # asked for before the run
+    formatter = HtmlFormatter(style="a11y-high-contrast-light")
     template = Path(__file__).with_suffix(".html").read_text(encoding="utf-8")
     return Template(template).substitute(
         title=re.sub("<[^>]*>", "", page["title"]) or html.escape(path.stem),
-        style=_code_style(),
+        style=formatter.get_style_defs(".highlight"),
         settings=json.dumps(config.mathjax3_config),
         mathjax=mathjax.read_text(encoding="utf-8"),
         command=html.escape(command),
@@ -69,12 +73,11 @@ def render_page(notebook: Any, path: Path, command: str) -> str:
 
 def mathjax_file() -> Path | None:
     """Return the path of the installed MathJax, or None."""
-    try:
-        package = files("sphinx-mathjax-offline") or ()
-    except PackageNotFoundError:
-        return None
-    found = (Path(entry.locate()) for entry in package if entry.match(f"*/{MATHJAX}"))
-    return next(found, None)
+    with suppress(PackageNotFoundError):
+        for entry in files("sphinx-mathjax-offline") or ():
+            if entry.match(f"*/{MATHJAX}"):
+                return Path(entry.locate())
+    return None
 
 
 # --- Sphinx ---------------------------------------------------------------------------
@@ -88,24 +91,22 @@ def _settings() -> dict[str, Any]:
     book = yaml.safe_load(file.read_text("utf-8")) if file.is_file() else {}
     sphinx = book.get("sphinx", {})
     folder = sphinx.get("local_extensions", {}).get(STATEMENTS)
-    if folder and str(REPOSITORY / folder) not in sys.path:
-        sys.path.append(str(REPOSITORY / folder))
+    extensions = ["myst_nb", "sphinx_design", "sphinxcontrib.bibtex"]
+    extensions += sphinx.get("extra_extensions", ["sphinx_proof"])
+    if folder:
+        extensions.append(STATEMENTS)
+        tools = str(REPOSITORY / folder)
+        sys.path += [] if tools in sys.path else [tools]
     cited = book.get("bibtex_bibfiles", ())
     settings = {k: v for k, v in sphinx.get("config", {}).items() if k not in SITE}
     return settings | {
         "bibtex_bibfiles": [str(REPOSITORY / file) for file in cited],
-        "extensions": [
-            *("myst_nb", "sphinx_design", "sphinxcontrib.bibtex"),
-            *sphinx.get("extra_extensions", ["sphinx_proof"]),
-            *([STATEMENTS] if folder else []),
-        ],
+        "extensions": extensions,
         "html_copy_source": False,
         "html_permalinks": False,
         "html_scaled_image_link": False,
         "html_theme": "basic",
-        "myst_enable_extensions": book.get("parse", {}).get(
-            "myst_enable_extensions", ["amsmath", "colon_fence", "dollarmath"]
-        ),
+        "myst_enable_extensions": book.get("parse", MYST)["myst_enable_extensions"],
         "nb_execution_mode": "off",
         "root_doc": "page",
     }
@@ -120,38 +121,25 @@ def _read(notebook: Any, work: Path) -> tuple[dict[str, Any], Any]:
     cells = list(notebook.cells)
     if any(c.cell_type == "markdown" and "{cite" in c.source for c in cells):
         cells.append(nbformat.v4.new_markdown_cell(CITED, id="cited"))
-    source = work / "source"
-    source.mkdir()
     text = nbformat.writes(nbformat.from_dict(dict(notebook, cells=cells)))
-    Path(source, "page.ipynb").write_text(text, encoding="utf-8")
+    Path(work, "page.ipynb").write_text(text, encoding="utf-8")
     found: dict[str, Any] = {}
-    with patch_docutils(str(source)), docutils_namespace():
-        app = Sphinx(
-            source,
-            confdir=None,
-            outdir=work / "html",
-            doctreedir=work / "doctrees",
-            buildername="html",
-            confoverrides=_settings(),
-            status=None,  # other pages are missing: nothing to say to a reader
-            warning=None,
-        )
+    with patch_docutils(str(work)), docutils_namespace():
+        places = (work, None, work / "html", work / "doctrees")
+        # other pages are missing: nothing to say to a reader
+        app = Sphinx(*places, "html", _settings(), status=None, warning=None)
         app.config.html_static_path = []
         app.connect("doctree-read", _keep_unknown_citations)
         app.connect("missing-reference", _as_text)
         app.connect("doctree-resolved", _cut_loose_links, priority=950)
         app.connect("doctree-resolved", _fold, priority=950)
-        app.connect("html-page-context", _keeper(found), priority=950)
+
+        def keep(app: Any, name: str, template: str, context: Any, tree: Any) -> None:
+            found[name] = context
+
+        app.connect("html-page-context", keep, priority=950)
         app.build()
-        return found, app.config
-
-
-def _keeper(found: dict[str, Any]) -> Callable:
-    def keep(app: Any, name: str, template: str, context: dict, doctree: Any) -> None:
-        if name == "page":
-            found.update(body=context["body"], title=context["title"])
-
-    return keep
+        return found["page"], app.config
 
 
 def _keep_unknown_citations(app: Any, doctree: Any) -> None:
@@ -222,9 +210,3 @@ def _accessible(body: str) -> str:
     body = body.replace(' aria-label="Toggle hidden content"', "")  # it hides the text
     body = body.replace('role="doc-biblioentry"', 'role="listitem"')
     return re.sub(r"<th(?: [^>]*)?>(?:<p></p>)?</th>", "<td></td>", body)
-
-
-def _code_style() -> str:
-    from pygments.formatters import HtmlFormatter
-
-    return HtmlFormatter(style="a11y-high-contrast-light").get_style_defs(".highlight")

@@ -22,25 +22,24 @@ the tests ask it.
 """
 
 import ast
-import difflib
-import io
 import json
 import math
 import os
 import re
-import tokenize
+import sys
 from collections.abc import Collection, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NoReturn
 
+from dynpo_lite.companion.files.messages import near
 from dynpo_lite.companion.outputs import shown
 
 TYPES = {"int": int, "float": float, "str": str, "bool": bool}
 KINDS = {int: "an integer", float: "a number", str: "a string", bool: "a bool"}
 GRAMMAR = "name: type = literal  # unit; domain; meaning"
 
-_LINE = re.compile(r"([A-Za-z_]\w*)\s*:\s*(\w+)\s*=\s*(.+)")
 _INTERVAL = re.compile(r"([\[(])\s*([^,\s]+)\s*,\s*([^,\s]+)\s*([\])])")
 
 
@@ -54,32 +53,9 @@ class Interval:
     high_closed: bool
 
     def __contains__(self, value: Any) -> bool:
-        above = value >= self.low if self.low_closed else value > self.low
-        below = value <= self.high if self.high_closed else value < self.high
-        return above and below
-
-    def cure(self, kind: str) -> str:
-        """Say in words what is allowed, for values called `kind`."""
-        ends = []
-        if math.isfinite(self.low):
-            ends.append(f"{'of at least' if self.low_closed else 'above'} {self.low:g}")
-        if math.isfinite(self.high):
-            ends.append(f"{'at most' if self.high_closed else 'below'} {self.high:g}")
-        return f"choose {kind} " + (" and ".join(ends) or "that is finite")
-
-
-@dataclass(frozen=True)
-class Choice:
-    """A few allowed values."""
-
-    values: tuple[Any, ...]
-
-    def __contains__(self, value: Any) -> bool:
-        return value in self.values
-
-    def cure(self, kind: str) -> str:
-        """Say in words what is allowed."""
-        return "choose one of " + ", ".join(str(value) for value in self.values)
+        at_end = self.low_closed and value == self.low
+        at_end = at_end or (self.high_closed and value == self.high)
+        return at_end or self.low < value < self.high
 
 
 @dataclass(frozen=True)
@@ -141,17 +117,16 @@ sample size)
         if hasattr(value, "item"):  # a numpy scalar
             value = value.item()
         if self.type is float and type(value) is int:
-            value = _to_float(value)
-        kind: type = type(value)
-        if kind is not self.type:
-            self._refuse(value, f"is not {KINDS[self.type]}", self._cure())
-        if isinstance(value, str) and not _is_unicode(value):
+            value = float(value) if abs(value) <= sys.float_info.max else math.inf
+        if type(value) is not self.type:
+            self._refuse(value, f"is not {KINDS[self.type]}")
+        if isinstance(value, str) and re.search("[\ud800-\udfff]", value):
             self._refuse(value, "is not valid Unicode", "write it in UTF-8")
         if isinstance(value, float) and not math.isfinite(value):
-            self._refuse(value, "is not finite", self._cure())
+            self._refuse(value, "is not finite")
         domain = parse_domain(self.domain, self.type)
         if domain is not None and value not in domain:
-            self._refuse(value, f"is outside {self.domain}", self._cure())
+            self._refuse(value, f"is outside {self.domain}")
         return value
 
     def parse(self, text: str) -> Any:
@@ -168,57 +143,41 @@ sample size)
         ValueError
             If `text` does not denote the type, or as `coerce`.
         """
-        if self.type is str:
-            return self.coerce(text)
+        value: Any = text
         if self.type is bool:
-            return self.coerce({"true": True, "false": False}.get(text.lower(), text))
-        try:
-            plain = text.isascii() and "_" not in text
-            value = self.type(text) if plain else None
-        except ValueError:
-            value = None
-        if value is None and self.type is int:
-            self._refuse(text, "is not an integer literal", self._integer_cure(text))
-        return self.coerce(text if value is None else value)
+            value = {"true": True, "false": False}.get(text.lower(), text)
+        elif text.isascii() and "_" not in text:
+            with suppress(ValueError):
+                value = self.type(text)
+        if self.type is int and value is text:
+            cure = None
+            with suppress(ValueError):
+                if (meant := float(text)).is_integer() and abs(meant) < 1e15:
+                    cure = f"write {meant:.0f}"
+            self._refuse(text, "is not an integer literal", cure)
+        return self.coerce(value)
+
+    def _refuse(self, value: Any, what: str, cure: str | None = None) -> NoReturn:
+        why = f"{shown(value)} {what}: {cure or self._cure()}"
+        raise ValueError(f"parameter {self.name} = {why} ({self.unit}; {self.meaning})")
 
     def _cure(self) -> str:
+        """Say in words what is allowed."""
+        domain = parse_domain(self.domain, self.type)
         if self.type is bool:
             return "write true or false"
-        domain = parse_domain(self.domain, self.type)
         if domain is None:
             return f"write {KINDS[self.type]} such as {self.default!r}"
-        return domain.cure(KINDS[self.type])
-
-    def _integer_cure(self, text: str) -> str:
-        try:
-            meant = float(text)
-        except ValueError:
-            return self._cure()
-        exact = meant.is_integer() and abs(meant) < 1e15
-        return f"write {meant:.0f}" if exact else self._cure()
-
-    def _refuse(self, value: Any, what: str, cure: str) -> NoReturn:
-        raise ValueError(
-            f"parameter {self.name} = {shown(value)} {what}: {cure} "
-            f"({self.unit}; {self.meaning})"
-        )
+        if isinstance(domain, tuple):
+            return "choose one of " + ", ".join(map(str, domain))
+        low = "of at least" if domain.low_closed else "above"
+        high = "at most" if domain.high_closed else "below"
+        ends = ((low, domain.low), (high, domain.high))
+        words = [f"{word} {end:g}" for word, end in ends if math.isfinite(end)]
+        return f"choose {KINDS[self.type]} {' and '.join(words) or 'that is finite'}"
 
 
-def _to_float(value: int) -> float:
-    try:
-        return float(value)
-    except OverflowError:
-        return math.inf
-
-
-def _is_unicode(text: str) -> bool:
-    try:
-        return bool(text.encode()) or not text
-    except UnicodeEncodeError:  # bytes of a command line that are not
-        return False
-
-
-def parse_domain(text: str, kind: type) -> Interval | Choice | None:
+def parse_domain(text: str, kind: type) -> Interval | tuple[Any, ...] | None:
     """Read the domain of a parameter of type `kind`.
 
     Parameters
@@ -230,7 +189,7 @@ def parse_domain(text: str, kind: type) -> Interval | Choice | None:
 
     Returns
     -------
-    Interval, Choice or None
+    Interval, tuple or None
         Test membership with ``in``; None means any value.
 
     Raises
@@ -242,26 +201,22 @@ def parse_domain(text: str, kind: type) -> Interval | Choice | None:
     --------
     >>> 1.0 in parse_domain("[0, 1)", float)
     False
-    >>> parse_domain("one of: marginal, conditional", str).values
+    >>> parse_domain("one of: marginal, conditional", str)
     ('marginal', 'conditional')
     """
     if text == "any":
         return None
-    try:
+    with suppress(ValueError):
         if text.startswith("one of:") and kind is not bool:
             entries = text.removeprefix("one of:").split(",")
-            return Choice(tuple(kind(entry.strip()) for entry in entries))
+            return tuple(kind(entry.strip()) for entry in entries)
         if kind in (int, float) and (match := _INTERVAL.fullmatch(text)):
             left, low, high, right = match.groups()
             interval = Interval(float(low), float(high), left == "[", right == "]")
             if interval.low < interval.high:
                 return interval
-    except ValueError:
-        pass
-    raise ValueError(
-        f"domain = {text!r} does not fit the type {kind.__name__}: "
-        "write [low, high), one of: a, b, or any"
-    )
+    cure = "write [low, high), one of: a, b, or any"
+    raise ValueError(f"domain = {text!r} does not fit the type {kind.__name__}: {cure}")
 
 
 def parse_parameters(source: str) -> tuple[Parameter, ...]:
@@ -298,38 +253,25 @@ name: type = literal  # unit; domain; meaning
         parameter = _parse_line(line)
         if parameter is None or parameter.name in found:
             what = "repeats a name" if parameter else "is not understood"
-            raise ValueError(
-                f"parameters cell, line {number} = {line!r} {what}: write {GRAMMAR}"
-            )
+            line = f"parameters cell, line {number} = {line!r}"
+            raise ValueError(f"{line} {what}: write {GRAMMAR}")
         found[parameter.name] = parameter
     return tuple(found.values())
 
 
 def _parse_line(line: str) -> Parameter | None:
-    code, comment = _split_comment(line)
-    match = _LINE.fullmatch(code.strip())
-    fields = [field.strip() for field in comment.split(";", 2)]
-    if match is None or match[2] not in TYPES or len(fields) != 3 or not all(fields):
-        return None
-    unit, domain, meaning = fields
     try:
-        default = ast.literal_eval(match[3])
-    except (ValueError, SyntaxError):
+        code: Any
+        (code,) = ast.parse(line.strip()).body
+        name, kind = code.target.id, TYPES[code.annotation.id]
+        default = ast.literal_eval(code.value)
+        comment = line.strip().encode()[code.end_col_offset :].decode()
+        fields = [field.strip() for field in comment.lstrip("# ").split(";", 2)]
+        unit, domain, meaning = filter(None, fields)
+    except (AttributeError, KeyError, SyntaxError, TypeError, ValueError):
         return None
-    kind = TYPES[match[2]]
-    parameter = Parameter(match[1], kind, default, unit, domain, meaning)
+    parameter = Parameter(name, kind, default, unit, domain, meaning)
     return replace(parameter, default=parameter.coerce(default))
-
-
-def _split_comment(line: str) -> tuple[str, str]:
-    """Split a line at its comment sign, which a string literal may hold too."""
-    try:
-        for token in tokenize.generate_tokens(io.StringIO(line).readline):
-            if token.type == tokenize.COMMENT:
-                return line[: token.start[1]], token.string.lstrip("#")
-    except (tokenize.TokenError, SyntaxError):
-        pass
-    return line, ""
 
 
 def notebooks_folder() -> Path:
@@ -342,10 +284,8 @@ def notebooks_folder() -> Path:
     """
     folder = Path(__file__).resolve().parents[3] / "notebooks"
     if not folder.is_dir():
-        raise ValueError(
-            f"notebooks folder = {str(folder)!r} does not exist: clone the repository "
-            "and install it with pip install -e ."
-        )
+        cure = "clone the repository and install it with pip install -e ."
+        raise ValueError(f"notebooks folder = {str(folder)!r} does not exist: {cure}")
     return folder
 
 
@@ -376,18 +316,14 @@ def find_notebook(notebook: str | Path) -> Path:
     chapters = sorted(notebooks_folder().glob("*.ipynb"))
     name = str(notebook).removesuffix(".ipynb")
     found = [path for path in chapters if path.stem == name]
-    found = found or [path for path in chapters if _has_number(path, name)]
+    if name.isdigit() and not found:
+        number = name.lstrip("0")
+        found = [p for p in chapters if p.stem.split("_")[0].lstrip("0") == number]
     if len(found) == 1:
         return found[0]
     what = "names several notebooks" if found else "does not exist"
     names = ", ".join(path.stem for path in found or chapters) or "(none)"
     raise ValueError(f"notebook = {shown(str(notebook))} {what}: choose one of {names}")
-
-
-def _has_number(path: Path, text: str) -> bool:
-    prefix = path.stem.split("_")[0]
-    ascii_digits = text.isascii() and text.isdigit() and prefix.isdigit()
-    return ascii_digits and prefix.lstrip("0") == text.lstrip("0")
 
 
 def load_notebook(path: str | Path) -> dict[str, Any]:
@@ -433,17 +369,12 @@ def read_parameters(notebook: str | Path) -> tuple[Parameter, ...]:
         If several cells are tagged, or a line is not understood.
     """
     path = find_notebook(notebook)
-    sources = [
-        "".join(cell["source"])
-        for cell in load_notebook(path)["cells"]
-        if "parameters" in cell.get("metadata", {}).get("tags", ())
-    ]
-    if len(sources) > 1:
-        raise ValueError(
-            f"notebook = {path.stem!r} has {len(sources)} cells tagged parameters: "
-            "keep one"
-        )
-    return parse_parameters(sources[0]) if sources else ()
+    cells = load_notebook(path)["cells"]
+    tagged = [c for c in cells if "parameters" in c["metadata"].get("tags", ())]
+    if len(tagged) > 1:
+        what = f"has {len(tagged)} cells tagged parameters: keep one"
+        raise ValueError(f"notebook = {path.stem!r} {what}")
+    return parse_parameters("".join(line for c in tagged for line in c["source"]))
 
 
 def check_parameters(
@@ -489,27 +420,14 @@ def check_parameters(
     if isinstance(notebook, (str, Path)):
         notebook = read_parameters(notebook)
     declared = {parameter.name: parameter for parameter in notebook}
-    if "__name__" in values:
-        values = _from_namespace(declared, values)
-    for name in values:
+    for name in declared if "__name__" in values else values:
         if name not in declared:
             raise ValueError(unknown_parameter(name, declared))
-    return {
-        name: parameter.coerce(values[name])
-        for name, parameter in declared.items()
-        if name in values
-    }
-
-
-def _from_namespace(
-    declared: Iterable[str], namespace: Mapping[str, Any]
-) -> dict[str, Any]:
-    for name in declared:
-        if name not in namespace:
-            raise ValueError(
-                f"parameter {name} is missing: run the cell tagged parameters first"
-            )
-    return {name: namespace[name] for name in declared}
+        if name not in values:
+            cure = "run the cell tagged parameters first"
+            raise ValueError(f"parameter {name} is missing: {cure}")
+    given = [p for p in declared.values() if p.name in values]
+    return {p.name: p.coerce(values[p.name]) for p in given}
 
 
 def unknown_parameter(name: str, allowed: Collection[str]) -> str:
@@ -523,6 +441,4 @@ def unknown_parameter(name: str, allowed: Collection[str]) -> str:
     name = name if str(name).isidentifier() else repr(name)
     if not allowed:
         return f"parameter {name} is unknown: this notebook has no parameters"
-    near = difflib.get_close_matches(name, allowed, n=1)
-    hint = f"did you mean {near[0]}? " if near else ""
-    return f"parameter {name} is unknown: {hint}allowed: {', '.join(allowed)}"
+    return f"parameter {name} is unknown: {near(name, allowed)}"

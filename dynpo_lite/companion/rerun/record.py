@@ -12,8 +12,8 @@ Neither is shown on a page.  Values are rounded first, so that stored outputs do
 depend on the last digits of a processor's arithmetic.
 """
 
+import json
 import keyword
-import math
 import sys
 from collections.abc import Mapping
 from typing import Any
@@ -58,12 +58,13 @@ def record(name: str, value: Any, digits: int = 12) -> None:
     ...
     ValueError: name = 'two words' is not an identifier: write it like two_words
     """
-    _check_name(name)
+    if not (isinstance(name, str) and name.isidentifier()) or keyword.iskeyword(name):
+        word = "".join(c if c.isalnum() else "_" for c in str(name))
+        cure = f"write it like {word}" if word.isidentifier() else "begin with a letter"
+        raise ValueError(f"name = {name!r} is not an identifier: {cure}")
     if type(digits) is not int or not 1 <= digits <= MAX_DIGITS:
-        raise ValueError(
-            f"digits = {digits!r} is not an integer from 1 to {MAX_DIGITS}: "
-            "choose for example 12"
-        )
+        what = f"is not an integer from 1 to {MAX_DIGITS}: choose for example 12"
+        raise ValueError(f"digits = {digits!r} {what}")
     rounded = _rounded(name, value, digits)
     print(f"{name} = {rounded!r}")
     _publish(name, rounded)
@@ -94,59 +95,31 @@ def harvest(notebook: Mapping[str, Any]) -> dict[str, Any]:
     {'gap': 0.5}
     """
     results = {}
-    for cell in notebook["cells"]:
-        for output in cell.get("outputs", ()):
-            entry = output.get("data", {}).get(RECORD_MIME)
-            if entry is None:
-                continue
-            if entry["name"] in results:
-                raise ValueError(
-                    f"name = {entry['name']!r} is recorded twice in the notebook: "
-                    "give each value a name of its own"
-                )
-            results[entry["name"]] = entry["value"]
+    outputs = (out for cell in notebook["cells"] for out in cell.get("outputs", ()))
+    found = (output.get("data", {}).get(RECORD_MIME) for output in outputs)
+    for entry in filter(None, found):
+        if entry["name"] in results:
+            what = (
+                "is recorded twice in the notebook: give each value a name of its own"
+            )
+            raise ValueError(f"name = {entry['name']!r} {what}")
+        results[entry["name"]] = entry["value"]
     return results
 
 
-def _check_name(name: object) -> None:
-    if isinstance(name, str) and name.isidentifier() and not keyword.iskeyword(name):
-        return
-    cure = "".join(c if c.isalnum() else "_" for c in str(name))
-    raise ValueError(
-        f"name = {name!r} is not an identifier: "
-        + (f"write it like {cure}" if cure.isidentifier() else "begin with a letter")
-    )
-
-
-def _rounded(name: str, value: Any, digits: int) -> Any:
+def _rounded(name: str, value: Any, digits: int, inside: bool = False) -> Any:
     """Return plain Python: one scalar or a list of scalars, floats rounded."""
-    if hasattr(value, "tolist"):
+    if hasattr(value, "tolist"):  # an array or a scalar of numpy
         value = value.tolist()
-    if isinstance(value, (list, tuple)):
-        return [_scalar(name, entry, digits) for entry in value]
-    return _scalar(name, value, digits)
-
-
-def _scalar(name: str, value: Any, digits: int) -> float | int | str:
-    if hasattr(value, "item"):
-        value = value.item()
+    if isinstance(value, (list, tuple)) and not inside:
+        return [_rounded(name, entry, digits, inside=True) for entry in value]
     if isinstance(value, float):
         return float(f"{value:.{digits}g}") + 0.0  # no negative zero
     if isinstance(value, (bool, int, str)):
         return value
-    raise ValueError(
-        f"value of {name} = {str(value)[:40]!r} ({type(value).__name__}) cannot be "
-        "recorded: give a number, a string, a bool or a flat list of these"
-    )
-
-
-def _strict(value: Any) -> Any:
-    """Return `value` in terms that strict JSON can hold."""
-    if isinstance(value, list):
-        return [_strict(entry) for entry in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return str(value)
-    return value
+    what = f"value of {name} = {str(value)[:40]!r} ({type(value).__name__})"
+    cure = "give a number, a string, a bool or a flat list of these"
+    raise ValueError(f"{what} cannot be recorded: {cure}")
 
 
 def _publish(name: str, value: Any) -> None:
@@ -154,11 +127,9 @@ def _publish(name: str, value: Any) -> None:
     ipython = sys.modules.get("IPython")  # a kernel has imported it long before
     if ipython is None or ipython.get_ipython() is None:
         return
-    ipython.display.display(
-        {
-            RECORD_MIME: {"name": name, "value": _strict(value)},
-            GLUE_PREFIX + "text/plain": repr(value),
-        },
-        raw=True,
-        metadata={"scrapbook": {"name": name, "mime_prefix": GLUE_PREFIX}},
-    )
+    # nan and infinities, which strict JSON does not know, as strings
+    strict = json.loads(json.dumps(value), parse_constant=lambda c: str(float(c)))
+    entry, text = {"name": name, "value": strict}, f"{GLUE_PREFIX}text/plain"
+    glue = {"scrapbook": {"name": name, "mime_prefix": GLUE_PREFIX}}
+    data = {RECORD_MIME: entry, text: repr(value)}
+    ipython.display.display(data, raw=True, metadata=glue)

@@ -13,40 +13,28 @@ papermill, nbformat and Sphinx are imported where they are used: they take longe
 everything the command line does without them.
 """
 
-import copy
 import itertools
 import logging
 import os
 import platform
+import re
 import shlex
-import subprocess
 import sys
 import tempfile
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from subprocess import DEVNULL
+from typing import Any, NamedTuple
 
+from dynpo_lite.companion import outputs
 from dynpo_lite.companion.files.economy_file import load_economy
-from dynpo_lite.companion.outputs import (
-    create_folder,
-    refuse_folders,
-    remove_empty,
-    strict_json,
-    write_together,
-)
+from dynpo_lite.companion.rerun import parameters
 from dynpo_lite.companion.rerun.page import mathjax_file, render_page
-from dynpo_lite.companion.rerun.parameters import (
-    Parameter,
-    check_parameters,
-    find_notebook,
-    load_notebook,
-    notebooks_folder,
-    read_parameters,
-)
+from dynpo_lite.companion.rerun.parameters import Parameter
 from dynpo_lite.companion.rerun.record import harvest
 from dynpo_lite.companion.rerun.stop import Stopped, stoppable, tell_of_stops
 
@@ -63,8 +51,7 @@ BOOK_IS_WRONG = (
 # --- what there is to run -------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Chapter:
+class Chapter(NamedTuple):
     """One notebook of the book.
 
     Attributes
@@ -76,14 +63,12 @@ class Chapter:
     title : str
         The first heading.
     parameters : tuple of Parameter
-    path : Path
     """
 
     number: str
     name: str
     title: str
     parameters: tuple[Parameter, ...]
-    path: Path
 
 
 def list_notebooks() -> tuple[Chapter, ...]:
@@ -98,26 +83,16 @@ def list_notebooks() -> tuple[Chapter, ...]:
     ValueError
         If the notebooks are not beside the package, or one cannot be read.
     """
-    return tuple(
-        Chapter(
-            number=path.stem.split("_")[0],
-            name=path.stem,
-            title=title_of(load_notebook(path), path.stem),
-            parameters=read_parameters(path),
-            path=path,
-        )
-        for path in sorted(notebooks_folder().glob("*.ipynb"))
-    )
+    return tuple(map(_chapter, sorted(parameters.notebooks_folder().glob("*.ipynb"))))
 
 
-def title_of(notebook: Mapping[str, Any], default: str) -> str:
-    """Return the first heading of level one."""
-    for cell in notebook["cells"]:
-        if cell["cell_type"] == "markdown":
-            for line in "".join(cell["source"]).splitlines():
-                if line.startswith("# "):
-                    return line.removeprefix("# ").strip()
-    return default
+def _chapter(path: Path) -> Chapter:
+    cells = parameters.load_notebook(path)["cells"]
+    texts = ("".join(c["source"]) for c in cells if c["cell_type"] == "markdown")
+    heading = re.search("(?m)^# (.*)", "\n".join(texts))
+    title = heading[1].strip() if heading else path.stem
+    number = path.stem.split("_")[0]
+    return Chapter(number, path.stem, title, parameters.read_parameters(path))
 
 
 # --- a run: planned, then executed ----------------------------------------------------
@@ -130,8 +105,8 @@ class Plan:
     Attributes
     ----------
     notebook : Path
-    declared : tuple of Parameter
-        What the notebook declares.
+    parameters : dict
+        Every parameter of the run, defaults included.
     typed : dict
         The values given by the user, with the declared types.
     resolved : dict
@@ -143,11 +118,11 @@ class Plan:
     """
 
     notebook: Path
-    declared: tuple[Parameter, ...]
+    parameters: dict[str, Any]
     typed: dict[str, Any]
     resolved: dict[str, Any]
     folder: Path
-    created: tuple[Path, ...]
+    created: tuple[Path, ...] = ()
 
     @property
     def name(self) -> str:
@@ -155,10 +130,9 @@ class Plan:
         return self.notebook.stem
 
     @property
-    def parameters(self) -> dict[str, Any]:
-        """Every parameter of the run, defaults included."""
-        defaults = {parameter.name: parameter.default for parameter in self.declared}
-        return defaults | self.typed
+    def failed(self) -> Path:
+        """Where a notebook that failed is kept."""
+        return self.folder / f"{self.name}.failed.ipynb"
 
     @property
     def command(self) -> str:
@@ -171,13 +145,10 @@ class NotebookFailed(RuntimeError):
     """A cell of the notebook raised, or the kernel died; the message is one line."""
 
 
-def run_notebook(
-    notebook: str | Path,
-    values: Mapping[str, Any],
-    output_dir: str | Path,
-    progress: bool = True,
-) -> dict[str, Any]:
-    """Run a notebook with other parameters and write its three files.
+def plan_run(
+    notebook: str | Path, values: Mapping[str, Any], output_dir: str | Path
+) -> Plan:
+    """Check everything about a run and create its output folder.
 
     Parameters
     ----------
@@ -188,6 +159,35 @@ def run_notebook(
         the caller's folder and must exist; an ``economy_path`` must be an economy.
     output_dir : str or Path
         Created with its parents; files of an earlier run are replaced.
+
+    Returns
+    -------
+    Plan
+
+    Raises
+    ------
+    ValueError
+        If the notebook, a parameter or the output folder will not do.  Nothing has
+        been written then.
+    """
+    path = parameters.find_notebook(notebook)
+    declared = parameters.read_parameters(path)
+    typed = parameters.check_parameters(declared, values)
+    resolved = {name: _resolved(name, value) for name, value in typed.items()}
+    _require_tools()
+    _refuse_malformed(path)
+    every = {parameter.name: parameter.default for parameter in declared} | typed
+    plan = Plan(path.resolve(), every, typed, resolved, Path(output_dir))
+    _refuse_targets(plan)
+    return replace(plan, created=outputs.create_folder(plan.folder))
+
+
+def execute(plan: Plan, progress: bool = True) -> dict[str, Any]:
+    """Execute a plan in a kernel and write its three files.
+
+    Parameters
+    ----------
+    plan : Plan
     progress : bool
         Show a progress bar on stderr.
 
@@ -199,59 +199,23 @@ def run_notebook(
 
     Raises
     ------
-    ValueError
-        If the notebook, a parameter or the output folder will not do.  No kernel has
-        been started then and nothing written.
     NotebookFailed
         If the notebook itself fails; as far as it ran it is kept in the output folder
         as ``NOTEBOOK.failed.ipynb``.
     """
-    return execute(plan_run(notebook, values, output_dir), progress)
-
-
-def plan_run(
-    notebook: str | Path, values: Mapping[str, Any], output_dir: str | Path
-) -> Plan:
-    """Check everything about a run and create its output folder.
-
-    Parameters and errors as `run_notebook`.
-
-    Returns
-    -------
-    Plan
-    """
-    path = find_notebook(notebook)
-    declared = read_parameters(path)
-    typed = check_parameters(declared, values)
-    resolved = {name: _resolved(name, value) for name, value in typed.items()}
-    _require_tools()
-    _refuse_malformed(path)
-    folder = Path(output_dir)
-    _refuse_targets(path, folder)
-    created = create_folder(folder)
-    return Plan(path.resolve(), declared, typed, resolved, folder, created)
-
-
-def execute(plan: Plan, progress: bool = True) -> dict[str, Any]:
-    """Execute a plan; see `run_notebook`."""
     import nbformat
 
-    source = nbformat.read(plan.notebook, as_version=4)
     try:
-        with tempfile.TemporaryDirectory(prefix="dynpo-") as work:
-            notebook = _run_kernel(plan, source, Path(work), progress)
-        _clean(notebook, source, plan)
+        notebook = _run_kernel(plan, progress)
         results = _results(plan, notebook)
-        content = {
-            f"{plan.name}.ipynb": nbformat.writes(notebook) + "\n",
-            f"{plan.name}.html": _page(plan, notebook),
-            RESULTS: strict_json(results),
-        }
-        write_together(plan.folder, content)
+        content = {f"{plan.name}.ipynb": nbformat.writes(notebook) + "\n"}
+        content[f"{plan.name}.html"] = _page(plan, notebook)
+        content[RESULTS] = outputs.strict_json(results)
+        outputs.write_together(plan.folder, content)
     except BaseException:
-        remove_empty(plan.created)
+        outputs.remove_empty(plan.created)
         raise
-    _failed_path(plan).unlink(missing_ok=True)
+    plan.failed.unlink(missing_ok=True)
     return results
 
 
@@ -261,10 +225,8 @@ def _resolved(name: str, value: Any) -> Any:
         return value
     path = Path(value).absolute()
     if not os.path.exists(path):
-        raise ValueError(
-            f"parameter {name} = {value!r} does not exist: give a path that does, "
-            f"absolute or from {Path.cwd()}"
-        )
+        cure = f"give a path that does, absolute or from {Path.cwd()}"
+        raise ValueError(f"parameter {name} = {value!r} does not exist: {cure}")
     if name.endswith("economy_path"):
         try:
             load_economy(path)
@@ -275,95 +237,84 @@ def _resolved(name: str, value: Any) -> Any:
 
 def _require_tools() -> None:
     missing = [name for name in TOOLS if find_spec(name) is None]
-    if missing or mathjax_file() is None:
-        name = missing[0] if missing else "sphinx-mathjax-offline"
-        raise ValueError(
-            f'running a notebook needs {name}: install it with pip install -e ".[book]"'
-        )
+    missing += ["sphinx-mathjax-offline"] if mathjax_file() is None else []
+    for name in missing:
+        cure = 'install it with pip install -e ".[book]"'
+        raise ValueError(f"running a notebook needs {name}: {cure}")
 
 
 def _refuse_malformed(path: Path) -> None:
     """Refuse what is no valid notebook, in more detail than reading it does."""
     import nbformat
 
-    content = load_notebook(path)
+    notebook = nbformat.from_dict(parameters.load_notebook(path))
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of cells without an id
-            nbformat.validate(nbformat.from_dict(content))
+        with warnings.catch_warnings(action="ignore"):  # of cells without an id
+            nbformat.validate(notebook)
     except Exception as error:  # the check itself stumbles over some of them
         why = str(getattr(error, "message", error))[:200]
-        raise ValueError(
-            f"notebook = {str(path)!r} is no valid notebook ({why}): save it again "
-            "with Jupyter"
-        ) from None
+        what = f"is no valid notebook ({why}): save it again with Jupyter"
+        raise ValueError(f"notebook = {str(path)!r} {what}") from None
 
 
-def _refuse_targets(notebook: Path, folder: Path) -> None:
+def _refuse_targets(plan: Plan) -> None:
     """Refuse to overwrite the notebook that runs, or to replace a folder."""
-    target = folder / notebook.name
-    if os.path.exists(target) and target.samefile(notebook):
-        raise ValueError(
-            f"output folder = {str(folder)!r} holds the notebook itself: "
-            "choose another with -o DIR"
-        )
-    stem = notebook.stem
-    names = (notebook.name, f"{stem}.html", RESULTS, f"{stem}.failed.ipynb")
-    refuse_folders(folder, names)
-
-
-def _failed_path(plan: Plan) -> Path:
-    return plan.folder / f"{plan.name}.failed.ipynb"
+    target = plan.folder / plan.notebook.name
+    if os.path.exists(target) and target.samefile(plan.notebook):
+        what = "holds the notebook itself: choose another with -o DIR"
+        raise ValueError(f"output folder = {str(plan.folder)!r} {what}")
+    names = (target.name, f"{plan.name}.html", RESULTS, plan.failed.name)
+    outputs.refuse_folders(plan.folder, names)
 
 
 # --- the kernel -----------------------------------------------------------------------
 
 
-def _run_kernel(plan: Plan, source: Any, work: Path, progress: bool) -> Any:
+def _run_kernel(plan: Plan, progress: bool) -> Any:
     """Return the executed notebook; raise `NotebookFailed` on a failing cell."""
     import nbformat
     import papermill
 
     logging.getLogger("papermill").setLevel(logging.ERROR)  # it reads comments as types
-    executed = work / "executed.ipynb"
+    source = nbformat.read(plan.notebook, as_version=4)
     stops: list[int] = []
-    try:
-        with stoppable():
-            papermill.execute_notebook(
-                source,
-                str(executed).replace("{", "{{").replace("}", "}}"),  # a template
-                plan.resolved,
-                cwd=work,
-                kernel_manager_class=_kernel_of_this_interpreter(work, stops),
-                kernel_name="python3",
-                language="python",
-                progress_bar=progress and {"desc": plan.name, "file": sys.stderr},
-                request_save_on_cell_execute=False,
-            )
-    except papermill.PapermillExecutionError as error:
-        notebook = nbformat.read(executed, as_version=4)
-        _clean(notebook, source, plan)
-        kept = _keep(plan, notebook)
-        raise NotebookFailed(
-            f"{plan.name} failed in cell [{error.exec_count}]: "
-            f"{_reason(error, plan)}; kept as far as it ran: {kept}"
-        ) from None
-    except RuntimeError as error:  # of nbclient, about a kernel that is gone
-        if stops:
-            raise Stopped(stops[0]) from None
-        raise NotebookFailed(
-            f"{plan.name} failed: {' '.join(str(error).split())} (is memory short?)"
-        ) from None
-    return nbformat.read(executed, as_version=4)
+    failed = None
+    with tempfile.TemporaryDirectory(prefix="dynpo-") as work:
+        executed = os.path.join(work, "executed.ipynb")
+        try:
+            with stoppable():
+                papermill.execute_notebook(
+                    source,
+                    executed.replace("{", "{{").replace("}", "}}"),  # a template
+                    plan.resolved,
+                    cwd=work,
+                    kernel_manager_class=_kernel_of_this_interpreter(work, stops),
+                    kernel_name="python3",
+                    language="python",
+                    progress_bar=progress and {"desc": plan.name, "file": sys.stderr},
+                    request_save_on_cell_execute=False,
+                )
+        except papermill.PapermillExecutionError as error:
+            failed = error
+        except RuntimeError as error:  # of nbclient, about a kernel that is gone
+            if stops:
+                raise Stopped(stops[0]) from None
+            why = f"{' '.join(str(error).split())} (is memory short?)"
+            raise NotebookFailed(f"{plan.name} failed: {why}") from None
+        notebook = _cleaned(nbformat.read(executed, as_version=4), source, plan)
+    if failed:
+        what = f"failed in cell [{failed.exec_count}]: {_reason(failed, plan)}"
+        raise _kept(plan, notebook, f"{what}; kept as far as it ran")
+    return notebook
 
 
-def _keep(plan: Plan, notebook: Any) -> Path:
-    """Write a notebook that failed; return where."""
+def _kept(plan: Plan, notebook: Any, what: str) -> NotebookFailed:
+    """Write a notebook that failed; return the error."""
     import nbformat
 
-    kept = _failed_path(plan)
-    write_together(plan.folder, {kept.name: nbformat.writes(notebook) + "\n"})
-    return kept
+    text = nbformat.writes(notebook) + "\n"
+    outputs.write_together(plan.folder, {plan.failed.name: text})
+    return NotebookFailed(f"{plan.name} {what}: {plan.failed}")
 
 
 def _page(plan: Plan, notebook: Any) -> str:
@@ -371,10 +322,8 @@ def _page(plan: Plan, notebook: Any) -> str:
         return render_page(notebook, plan.notebook, plan.command)
     except Exception as error:
         why = " ".join(f"{type(error).__name__}: {error}".split())
-        raise NotebookFailed(
-            f"{plan.name} ran, but no page can be made of it ({why}); kept: "
-            f"{_keep(plan, notebook)}"
-        ) from error
+        what = f"ran, but no page can be made of it ({why}); kept"
+        raise _kept(plan, notebook, what) from error
 
 
 def _reason(error: Any, plan: Plan) -> str:
@@ -385,7 +334,7 @@ def _reason(error: Any, plan: Plan) -> str:
     return f"{line}: {BOOK_IS_WRONG} {plan.command}"
 
 
-def _kernel_of_this_interpreter(work: Path, stops: list[int]) -> type:
+def _kernel_of_this_interpreter(work: str, stops: list[int]) -> type:
     """Return a kernel manager that starts ``sys.executable``, nothing else.
 
     A kernel called ``python3`` that the user installed for another interpreter would be
@@ -398,16 +347,11 @@ def _kernel_of_this_interpreter(work: Path, stops: list[int]) -> type:
     from jupyter_client.manager import AsyncKernelManager
 
     command = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
-    spec = KernelSpec(
-        argv=command,
-        display_name="Python 3",
-        language="python",
-        # asserts are checks, whatever the user's settings
-        env={"IPYTHONDIR": str(work / "ipython"), "PYTHONOPTIMIZE": ""},
-    )
+    # asserts are checks, whatever the user's settings
+    settings = {"IPYTHONDIR": os.path.join(work, "ipython"), "PYTHONOPTIMIZE": ""}
 
     class InterpreterKernel(AsyncKernelManager):
-        kernel_spec = spec
+        kernel_spec = KernelSpec(argv=command, env=settings)
 
         def end(self, number: int) -> None:
             stops.append(number)
@@ -416,60 +360,49 @@ def _kernel_of_this_interpreter(work: Path, stops: list[int]) -> type:
         async def start_kernel(self, **options: Any) -> None:  # type: ignore[override]
             tell_of_stops(asyncio.get_running_loop(), self.end)
             # What the process says besides the outputs is noise when it is stopped.
-            quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-            await super().start_kernel(**options, **quiet)
+            await super().start_kernel(**options, stdout=DEVNULL, stderr=DEVNULL)
 
     return InterpreterKernel
 
 
-def _clean(notebook: Any, source: Any, plan: Plan) -> None:
+def _cleaned(notebook: Any, source: Any, plan: Plan) -> Any:
     """Remove times, machine paths and other accidents of an execution."""
-    notebook.metadata = copy.deepcopy(source.metadata)
-    tagless = {cell.get("id") for cell in source.cells if "tags" not in cell.metadata}
+    from papermill.translators import PythonTranslator
+
+    notebook.metadata = source.metadata
     for cell in notebook.cells:
+        if "outputs" in cell:
+            cell.outputs = _joined_streams(cell.outputs)
         for key in ("papermill", "execution"):
             cell.metadata.pop(key, None)
-        if cell.get("id") in tagless and not cell.metadata.get("tags"):
+        if not (tags := cell.metadata.get("tags")):  # papermill gives every cell some
             cell.metadata.pop("tags", None)
-        if "outputs" in cell:
-            cell.outputs = joined_streams(cell.outputs)
-        if "injected-parameters" in cell.metadata.get("tags", ()):
-            _as_typed(cell, plan.typed)
+        elif "injected-parameters" in tags:  # shown as typed: paths not made absolute
+            cell.source = PythonTranslator.codify(plan.typed, "Parameters")
+            if "id" in cell:
+                cell.id = "injected-parameters"  # papermill draws one at random
+    return notebook
 
 
-def joined_streams(outputs: list) -> list:
+def _joined_streams(found: list) -> list:
     """Join consecutive texts of one stream, which arrive in accidental pieces."""
     joined: list = []
-    for output in outputs:
-        last: Any = joined[-1] if joined else {}
-        if output.output_type == "stream" == last.get("output_type") and (
-            output.name == last.name
-        ):
-            last.text += output.text
+    for name, group in itertools.groupby(found, lambda output: output.get("name")):
+        first, *rest = group
+        if name is None:  # no stream
+            joined += [first, *rest]
         else:
-            joined.append(output)
+            first.text += "".join(output.text for output in rest)
+            joined.append(first)
     return joined
-
-
-def _as_typed(cell: Any, typed: dict[str, Any]) -> None:
-    """Show the values as the user typed them: paths not made absolute."""
-    from papermill.translators import translate_parameters
-
-    cell.source = translate_parameters("python3", "python", typed, "Parameters")
-    if "id" in cell:
-        cell.id = "injected-parameters"  # papermill draws one at random
 
 
 def _results(plan: Plan, notebook: Any) -> dict[str, Any]:
     versions = {name: version(name) for name in VERSIONS}
+    versions["python"] = platform.python_version()
     try:
-        results = harvest(notebook)
+        found = {"notebook": plan.name, "results": harvest(notebook)}
     except ValueError as error:
         raise NotebookFailed(f"{plan.name} failed: {error}") from None
-    return {
-        "notebook": plan.name,
-        "parameters": plan.parameters,
-        "results": results,
-        "seed": plan.parameters.get("seed"),
-        "versions": versions | {"python": platform.python_version()},
-    }
+    values = {"parameters": plan.parameters, "seed": plan.parameters.get("seed")}
+    return found | values | {"versions": versions}

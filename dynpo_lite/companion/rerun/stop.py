@@ -3,7 +3,7 @@
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from types import FrameType
 from typing import Any, NoReturn
 
@@ -25,12 +25,10 @@ class Stopped(KeyboardInterrupt):
 @contextmanager
 def stoppable() -> Iterator[None]:
     """Raise `Stopped` inside when a signal comes; the handlers before come back."""
-    before = {number: signal.signal(number, _raise) for number in _signals()}
-    try:
+    with ExitStack() as after:
+        for number in _signals():
+            after.callback(signal.signal, number, signal.signal(number, _raise))
         yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _raise(number: int, frame: FrameType | None) -> NoReturn:
