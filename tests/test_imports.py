@@ -30,9 +30,15 @@ RANK = {
 # a proof shares no code with what it proves
 APART = {
     "economy.certificate": ("economy.solve", "economy.suprema", "sharing.layers"),
+    "economy.worst_scenarios": ("economy.state_dependent", "economy.suprema"),
 }
 HEAVY = ("scipy.stats", "scipy.optimize", "scipy.integrate", "matplotlib", "papermill")
-EXTRAS = {"vectors.functionals": {"ot"}}  # optional, imported where it is used
+EXTRAS = {
+    "vectors.functionals": {"ot"},
+    "economy.bills": {"pandas"},
+    "economy.replicate": {"pandas"},
+    "economy.solution": {"pandas"},
+}  # optional, imported where it is used
 
 
 def imports(path, package):

@@ -10,7 +10,7 @@ less what it will owe from ``w`` on.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -21,8 +21,7 @@ from dynpo_lite.base.types import Array, Integers
 from dynpo_lite.scenarios.branches import Branches, only
 from dynpo_lite.sharing.layers import retained
 
-if TYPE_CHECKING:
-    from dynpo_lite.economy.solution import Solution
+Solution: TypeAlias = Any  # its methods call what is here
 
 
 class PremiumParts(NamedTuple):
@@ -125,7 +124,7 @@ class Followed(NamedTuple):
     outside: tuple[int, ...]
 
 
-def bills_at(solution: "Solution", node: int) -> Bills:
+def bills_at(solution: Solution, node: int) -> Bills:
     """Return the bills of all ways from a node; see :meth:`Solution.bills`."""
     ways = _ways(solution, node)
     entry, target = ways.entry[0], ways.target[0]
@@ -140,7 +139,7 @@ def bills_at(solution: "Solution", node: int) -> Bills:
     return Bills(node, *(validate.frozen(np.array(x)) for x in arrays))
 
 
-def premium_parts(solution: "Solution") -> PremiumParts:
+def premium_parts(solution: Solution) -> PremiumParts:
     """Return the parts of all premia; see :meth:`Solution.premium_parts`."""
     economy, price = solution.economy, solution.layer_risk
     premium, risk = solution.premium, solution.risk_to_go
@@ -157,7 +156,7 @@ def premium_parts(solution: "Solution") -> PremiumParts:
 
 
 def follow(
-    solution: "Solution", path: ArrayLike, nodes: Sequence[int] | None = None
+    solution: Solution, path: ArrayLike, nodes: Sequence[int] | None = None
 ) -> Followed:
     """Return the payments along an observed path; see :meth:`Solution.follow`."""
     economy = solution.economy
@@ -190,7 +189,7 @@ def follow(
     return Followed(paid, at, away, tuple(outside))
 
 
-def _ways(solution: "Solution", node: int) -> Branches:
+def _ways(solution: Solution, node: int) -> Branches:
     scenarios = solution.economy.scenarios
     inner = int(scenarios.first[scenarios.horizon])
     if not validate.is_integer(node) or not 0 <= node < inner:
@@ -201,7 +200,7 @@ def _ways(solution: "Solution", node: int) -> Branches:
     return next(only(ways, node) for ways in stage if (ways.node == node).any())
 
 
-def _due(solution: "Solution", ways: Branches, way: int, losses: Array) -> Array:
+def _due(solution: Solution, ways: Branches, way: int, losses: Array) -> Array:
     """Return what each agent pays for losses that the scenarios need not know."""
     node, after = int(ways.node[0]), int(ways.target[0, way])
     by_time = solution.retention == "deterministic"

@@ -81,3 +81,7 @@ class Report(ByValue):
         if (node := self.worst_node) is not None:
             lines.append(f"a trade at node {node} saves {self.gap:.6g} in total")
         return "\n".join(lines)
+
+    def summary(self) -> str:
+        """Return the verdicts as a short text, which ``print`` shows, too."""
+        return str(self)
