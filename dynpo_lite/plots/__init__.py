@@ -5,10 +5,18 @@ axes it is given, or on new ones in the style of the book, and returns them, so 
 they can be labelled, saved and read.  Agents keep their look from figure to figure.
 """
 
-from dynpo_lite.plots.payments import bills, premia
-from dynpo_lite.plots.risks import comparison, risk_over_time
-from dynpo_lite.plots.scenarios import lattice, tree
-from dynpo_lite.plots.sharing import retention, tails, tower
+try:
+    from dynpo_lite.plots.payments import bills, premia
+    from dynpo_lite.plots.risks import comparison, risk_over_time
+    from dynpo_lite.plots.scenarios import lattice, tree
+    from dynpo_lite.plots.sharing import retention, tails, tower
+except ModuleNotFoundError as error:
+    if (error.name or "").partition(".")[0] != "matplotlib":
+        raise
+    raise ImportError(
+        "dynpo_lite.plots draws with matplotlib, which is not installed: python -m pip "
+        "install matplotlib"
+    ) from error
 
 __all__ = [
     "bills",

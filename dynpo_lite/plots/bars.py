@@ -18,8 +18,9 @@ def stacked(ax: Axes, rows: ArrayLike, parts: ArrayLike) -> None:
     right, left = np.zeros(len(rows)), np.zeros(len(rows))
     for j, part in enumerate(parts):
         start = np.where(part >= 0, right, left)
-        ax.barh(rows, part, 0.8, start, **area(j))
+        ax.barh(rows, part, 0.8, start, linewidth=0.5, **area(j))
         right, left = right + np.maximum(part, 0), left + np.minimum(part, 0)
+    ax.use_sticky_edges = False
     ax.axvline(0, color=INK, linewidth=0.8)
     ax.plot(parts.sum(axis=0), rows, "D", color=INK, mec="white", ms=7, zorder=3)
 
@@ -36,4 +37,5 @@ def headings(ax: Axes, rows: ArrayLike, texts: Sequence[str]) -> None:
             va="center",
             fontsize=SMALL,
             color=INK,
+            bbox={"color": "white", "alpha": 0.8, "pad": 0.5},
         )

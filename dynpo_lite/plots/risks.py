@@ -14,7 +14,8 @@ from dynpo_lite.plots.arguments import names_of
 from dynpo_lite.plots.bars import headings, stacked
 from dynpo_lite.plots.style import COLOURS, Look, canvas, legend, plain
 
-BANDS = {(0.0, 1.0): 0.15, (0.05, 0.95): 0.25, (0.25, 0.75): 0.4}  # and how opaque
+# quantiles of the bands, from light to dark
+BANDS = {(0.0, 1.0): "#D6E6F2", (0.05, 0.95): "#A9CCE5", (0.25, 0.75): "#6FAAD3"}
 
 
 def risk_over_time(
@@ -77,9 +78,9 @@ def risk_over_time(
     labels = ["median", "all", "90 %", "half", "without trade, median"]
     ax = canvas(ax, labels)
     handles: list[Any] = [*ax.plot(time, middle, color=COLOURS[0], linewidth=2)]
-    for low, high, opacity in zip(edges[::2], edges[1::2], BANDS.values()):
-        ax.fill_between(time, low, high, color=COLOURS[0], alpha=opacity, linewidth=0)
-        handles.append(Patch(color=COLOURS[0], alpha=opacity))
+    for low, high, shade in zip(edges[::2], edges[1::2], BANDS.values()):
+        ax.fill_between(time, low, high, color=shade, linewidth=0)
+        handles.append(Patch(color=shade))
     look: Look = {"color": COLOURS[1], "linestyle": "--", "linewidth": 2}
     handles += ax.plot(time, np.array(own)[:, 0], **look)
     legend(ax, labels, handles)

@@ -13,6 +13,7 @@ from dynpo_lite.base.types import Array, Integers
 from dynpo_lite.plots.style import (
     COLOURS,
     GREY,
+    HEIGHT,
     INK,
     SMALL,
     Look,
@@ -22,6 +23,7 @@ from dynpo_lite.plots.style import (
 )
 
 FEW = 16  # nodes of a stage, or arcs of a lattice, up to which values are written
+SHORT = 4  # horizon up to which they are
 MOST = 50_000  # lines that are drawn
 
 
@@ -40,8 +42,9 @@ def tree(
     ----------
     scenarios : Economy or ScenarioTree
     values : array_like of shape (n_nodes,), optional
-        Written beside the nodes where at most 16 are at a stage, else their colours;
-        nan where there is none.  By default the aggregate loss of an economy.
+        Written beside the nodes where there are at most 16 at a stage and four periods,
+        else their colours; nan where there is none.  By default the aggregate loss of
+        an economy.
     heights : array_like of shape (n_nodes,), optional
         How high each node stands.  By default the leaves are evenly spaced, and the
         height means nothing.
@@ -80,9 +83,9 @@ def tree(
         y = _rows(shape)
     else:
         y = validate.finite_array("heights", heights, shape=(shape.n_nodes,))
-    few = np.diff(shape.first).max() <= FEW
-    high = 1.2 + 0.28 * np.diff(shape.first).max() if few and heights is None else 0
-    ax = canvas(ax, height=max(3.4, high))
+    few = _few(shape)
+    wide = len(shape.leaves) if few and heights is None else 0
+    ax = canvas(ax, height=max(HEIGHT, 1.2 + 0.28 * wide))
     nodes = np.arange(1, shape.n_nodes)
     ends = np.stack([shape.parent[nodes], nodes], axis=1)
     lines = np.stack([shape.stage[ends], y[ends]], axis=2)
@@ -113,7 +116,7 @@ def lattice(
     ----------
     scenarios : Economy or ScenarioLattice
     values : array_like of shape (n_nodes,), optional
-        Of nodes: written beside them where at most 16 are at a stage, else colours.
+        Of nodes: written beside them, or shown as colours, as in :func:`tree`.
     arcs : array_like of shape (n_arcs,), optional
         Of arcs: written on them where there are at most 16, else colours.  By default
         the aggregate loss of an economy, on arcs or, if paid on arrival, at nodes.
@@ -166,11 +169,14 @@ def lattice(
     found = _arcs(ax, lines, chance[drawn], colours)
     if colours is not None:
         colour_bar(ax, found, title)
-    _nodes(ax, shape, y, shown, np.diff(shape.first).max() <= FEW, title)
+    _nodes(ax, shape, y, shown, _few(shape), title)
     if few:
-        third = lines[:, 0] + (lines[:, -1] - lines[:, 0]) / 3
-        third[:, 1] += lines[:, len(lines[0]) // 3, 1] - third[:, 1]
-        _write(ax, third, shape.probability if on_arcs is None else on_arcs, COLOURS[1])
+        _write(
+            ax,
+            lines[:, 3],
+            shape.probability if on_arcs is None else on_arcs,
+            COLOURS[1],
+        )
         _say(
             ax,
             [title] * (shown is not None),
@@ -184,6 +190,11 @@ def lattice(
 
 def _given(name: str, values: ArrayLike | None, size: int) -> Array | None:
     return None if values is None else validate.real_array(name, values, shape=(size,))
+
+
+def _few(shape: ScenarioTree | ScenarioLattice) -> bool:
+    """Tell whether there is room for words at the nodes."""
+    return bool(np.diff(shape.first).max() <= FEW and shape.horizon <= SHORT)
 
 
 def _rows(shape: ScenarioTree) -> Array:
@@ -213,8 +224,8 @@ def _bent(shape: ScenarioLattice, y: Array, drawn: Integers) -> Array:
     rank = np.empty(len(drawn))
     rank[order] = np.arange(len(drawn)) - np.repeat(np.cumsum(count) - count, count)
     sizes = count[pair]
-    bend = 0.8 * (rank - (sizes - 1) / 2) / sizes
-    way = np.linspace(0, 1, 2 if sizes.max() == 1 else 10)
+    bend = 0.4 * (rank - (sizes - 1) / 2) / sizes
+    way = np.linspace(0, 1, 10 if sizes.max() > 1 or len(drawn) <= FEW else 2)
     x = shape.stage[source][:, None] + way
     height = y[source][:, None] + (y[target] - y[source])[:, None] * way
     return np.stack([x, height + bend[:, None] * 4 * way * (1 - way)], axis=2)
@@ -275,7 +286,7 @@ def _write(
 
 def _say(ax: Axes, at_nodes: list[str], on_arcs: str) -> None:
     """Say above the axes what the numbers are."""
-    texts = [f"at nodes: {text}" for text in at_nodes] + [f"on arrows: {on_arcs}"]
+    texts = [f"at nodes: {text}" for text in at_nodes] + [f"on lines: {on_arcs}"]
     ax.set_title(plain("\n".join(texts)), fontsize=SMALL)
 
 

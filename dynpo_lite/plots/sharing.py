@@ -74,6 +74,7 @@ def tower(
     ax = canvas(ax, named)
     for i in range(n):
         _bars(ax, [layers for layers, _ in stacks], i)
+    ax.use_sticky_edges = False  # a little room below and above
     legend(ax, named)
     if len(nodes) == 1:
         ax.set(xlim=(0, 1), xlabel="share of the layer")
@@ -95,7 +96,7 @@ def _bars(ax: Axes, stacks: Sequence[Any], agent: int) -> None:
     left = [x for x, _, _ in found]
     low = [layer.attachment for _, layer, _ in found]
     width, high = [w for _, _, w in found], [layer.width for _, layer, _ in found]
-    ax.bar(left, high, width, low, align="edge", **area(agent))
+    ax.bar(left, high, width, low, align="edge", linewidth=0.5, **area(agent))
 
 
 def tails(
@@ -185,10 +186,12 @@ def tails(
 
 def _levels(loss: Any, weights: ArrayLike | None, kinks: Array) -> tuple[Array, Array]:
     """Return where the tails are drawn, and how likely more than that is."""
+    law = None if loss is None else as_law(loss, "loss")
+    if weights is not None and (loss is None or law is not None):
+        raise ValueError("weights go with samples: leave them out, or give a loss")
     if loss is None:
         level = np.unique([1e-12, *np.linspace(0, 1, 401)[1:], *kinks])
         return level, level
-    law = as_law(loss)
     if law is not None:
         return _levels_of_law(law, kinks)
     samples = validate.finite_array("loss", loss, ndim=1)

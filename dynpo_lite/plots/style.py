@@ -7,13 +7,7 @@ hatch as well, lines in style: the looks of 36 agents are different.
 from collections.abc import Sequence
 from typing import Any, TypeAlias
 
-try:
-    import matplotlib.pyplot as plt
-except ImportError as error:
-    raise ImportError(
-        "dynpo_lite.plots draws with matplotlib: install it, python -m pip install "
-        "matplotlib"
-    ) from error
+import matplotlib.pyplot as plt
 import numpy as np
 from cycler import cycler
 from matplotlib.axes import Axes
@@ -72,7 +66,6 @@ def area(i: int) -> Look:
         "facecolor": COLOURS[i % 6],
         "hatch": HATCHES[(i + i // 6) % 6],
         "edgecolor": "white",
-        "linewidth": 0.5,
     }
 
 
