@@ -581,16 +581,16 @@ def test_the_fan_holds_the_quantiles_of_each_time(solution, agent):
 def test_quantiles_of_many_nodes():
     rng = np.random.default_rng(3)
     tree = dp.ScenarioTree(
-        [-1, *[0] * 30, *range(1, 31)], [1, *rng.dirichlet(np.ones(30)), *[1] * 30]
+        [-1, *[0] * 400, *range(1, 401)], [1, *rng.dirichlet(np.ones(400)), *[1] * 400]
     )
-    losses = [[0] * 31 + rng.random(30).tolist()]
+    losses = [[0] * 401 + rng.random(400).tolist()]
     ax = plots.risk_over_time(dp.solve(dp.Economy(tree, losses, [dp.Expectation()])))
-    chance = tree.unconditional[1:31]
+    chance = tree.unconditional[1:401]
     for band, p in zip(ax.collections, (0, 0.05, 0.25), strict=True):
         vertices = band.get_paths()[0].vertices
         here = np.unique(vertices[vertices[:, 0] == 1, 1])
-        order = np.argsort(losses[0][31:])
-        x, reached = np.array(losses[0][31:])[order], np.cumsum(chance[order])
+        order = np.argsort(losses[0][401:])
+        x, reached = np.array(losses[0][401:])[order], np.cumsum(chance[order])
         assert here == pytest.approx(
             [x[np.argmax(reached >= q - 1e-12)] for q in (p, 1 - p)]
         )
