@@ -272,7 +272,7 @@ def test_numbers_at_a_few_nodes():
     ax = plots.tree(FOUR)
     texts = {(t.get_text(), *np.round(t.xy, 3)) for t in ax.texts}
     assert len(texts) == 12  # six nodes but the root, six branches
-    assert {("12", 2.0, -3.0), ("2", 1.0, -0.5), ("0.25", 1.5, -2.75)} <= texts
+    assert {("12", 2.0, -3.0), ("2", 1.0, -0.5), ("0.25", 1.65, -2.825)} <= texts
     assert "aggregate loss (units of loss)" in ax.get_title()
     assert len(ax.figure.axes) == 1  # no bar of colours
     ax = plots.tree(FOUR, SOLVED.total_risk_to_go, label="risk")
@@ -297,6 +297,9 @@ def test_heights_are_those_given():
     assert ends(ax)[:, 1, 1].tolist() == FOUR.aggregate[1:].tolist()
     assert ax.get_ylabel() == "loss (EUR)"
     assert not ax.texts
+    ax = plots.tree(FOUR, FOUR.aggregate, FOUR.aggregate)
+    assert len(ax.texts) == 7
+    assert ax.get_title() == "at nodes: aggregate loss (units of loss)"
 
 
 def test_arcs_join_nodes_and_parallel_ones_are_apart():
@@ -321,6 +324,10 @@ def test_an_economy_on_a_lattice_shows_its_losses():
     assert texts == [f"{x:g}" for x in ON_ARCS.aggregate]
     on_nodes = dp.Economy(CHAIN, np.ones((1, 5)) * 3, [dp.Expectation()])
     ax = plots.lattice(on_nodes)
+    assert ax.get_title().splitlines() == [
+        "at nodes: aggregate loss (units of loss)",
+        "on lines: probability",
+    ]
     texts = [t.get_text() for t in ax.texts]
     assert texts.count("3") == 4  # nothing is paid at time 0
     assert texts.count("0.25") == texts.count("0.75") == texts.count("0.5") == 2

@@ -37,5 +37,5 @@ def headings(ax: Axes, rows: ArrayLike, texts: Sequence[str]) -> None:
             va="center",
             fontsize=SMALL,
             color=INK,
-            bbox={"color": "white", "alpha": 0.8, "pad": 0.5},
+            bbox={"color": "white", "pad": 0.5},
         )

@@ -90,10 +90,12 @@ def tree(
     ends = np.stack([shape.parent[nodes], nodes], axis=1)
     lines = np.stack([shape.stage[ends], y[ends]], axis=2)
     _arcs(ax, lines, shape.unconditional[1:])
-    _nodes(ax, shape, y, shown, few, title)
+    said = _nodes(ax, shape, y, shown, few, title)
     if few and heights is None:
-        _write(ax, lines.mean(axis=1), shape.probability[1:], COLOURS[1])
-        _say(ax, [title] * (shown is not None), "probability")
+        late = lines[:, 0] + 0.65 * (lines[:, 1] - lines[:, 0])  # siblings are apart
+        _write(ax, late, shape.probability[1:], "on")
+        said.append("on lines: probability")
+    _say(ax, said)
     _frame(ax, shape, None if heights is None else title)
     return ax
 
@@ -169,21 +171,14 @@ def lattice(
     found = _arcs(ax, lines, chance[drawn], colours)
     if colours is not None:
         colour_bar(ax, found, title)
-    _nodes(ax, shape, y, shown, _few(shape), title)
+    said = _nodes(ax, shape, y, shown, _few(shape), title)
     if few:
-        _write(
-            ax,
-            lines[:, 3],
-            shape.probability if on_arcs is None else on_arcs,
-            COLOURS[1],
-        )
-        _say(
-            ax,
-            [title] * (shown is not None),
-            "probability" if on_arcs is None else title,
-        )
+        numbers = shape.probability if on_arcs is None else on_arcs
+        _write(ax, lines[:, 3], numbers, "on")  # a third of the way: none cross there
+        said.append(f"on lines: {'probability' if on_arcs is None else title}")
     if shape.n_arcs > MOST:
-        ax.set_title(f"the likeliest {MOST:,} of {shape.n_arcs:,} arcs", fontsize=SMALL)
+        said.append(f"the likeliest {MOST:,} of {shape.n_arcs:,} arcs")
+    _say(ax, said)
     _frame(ax, shape, None)
     return ax
 
@@ -246,17 +241,24 @@ def _arcs(
 
 def _nodes(
     ax: Axes, shape: Any, y: Array, values: Array | None, few: bool, title: str
-) -> None:
-    """Draw the nodes, their values as words where few, else as colours."""
+) -> list[str]:
+    """Draw the nodes, their values as words where few, else as colours.
+
+    Returns what the words are.
+    """
     x, chance = shape.stage, shape.unconditional
     size = np.clip(8000 / shape.n_nodes, 1, 8) + 250 * chance
     size[0] = 36
     known = np.zeros(shape.n_nodes, bool)
+    said = []
     if values is not None:
         known = np.isfinite(values)
     if values is not None and few:
-        _write(ax, np.stack([x, y], axis=1)[known], values[known], INK, above=True)
+        points, last = np.stack([x, y], axis=1), x == shape.horizon
+        _write(ax, points[known & ~last], values[known & ~last], "above")
+        _write(ax, points[known & last], values[known & last], "right")
         known[:] = False
+        said.append(f"at nodes: {title}")
     rest = ~known
     rest[0] = False
     ax.scatter(x[rest], y[rest], size[rest], color=COLOURS[0], zorder=3)
@@ -265,29 +267,27 @@ def _nodes(
     if values is not None and known.any():
         look: Look = {"c": values[known], "cmap": "cividis", "zorder": 3}
         colour_bar(ax, ax.scatter(x[known], y[known], size[known], **look), title)
+    return said
 
 
-def _write(
-    ax: Axes, points: Array, values: Array, colour: str, above: bool = False
-) -> None:
+WHERE: dict[str, Look] = {
+    "above": {"xytext": (0, 7), "ha": "center", "va": "bottom", "color": INK},
+    "right": {"xytext": (8, 0), "ha": "left", "va": "center", "color": INK},
+    "on": {"xytext": (0, 0), "ha": "center", "va": "center", "color": COLOURS[1]},
+}
+
+
+def _write(ax: Axes, points: Array, values: Array, where: str) -> None:
+    box = {"color": "white", "pad": 0.5} if where == "on" else None
+    look: Look = {"textcoords": "offset points", "fontsize": SMALL, "bbox": box}
     for point, value in zip(points, values):
-        ax.annotate(
-            f"{value:.4g}",
-            point,
-            xytext=(0, 7 if above else 0),
-            textcoords="offset points",
-            ha="center",
-            va="bottom" if above else "center",
-            fontsize=SMALL,
-            color=colour,
-            bbox=None if above else {"color": "white", "alpha": 0.8, "pad": 0.5},
-        )
+        ax.annotate(f"{value:.4g}", point, **look, **WHERE[where])
 
 
-def _say(ax: Axes, at_nodes: list[str], on_arcs: str) -> None:
+def _say(ax: Axes, texts: list[str]) -> None:
     """Say above the axes what the numbers are."""
-    texts = [f"at nodes: {text}" for text in at_nodes] + [f"on lines: {on_arcs}"]
-    ax.set_title(plain("\n".join(texts)), fontsize=SMALL)
+    if texts:
+        ax.set_title(plain("\n".join(texts)), fontsize=SMALL)
 
 
 def _frame(ax: Axes, shape: Any, height: str | None) -> None:
