@@ -102,13 +102,13 @@ def test_names_are_shown_as_they_are(draw, seen):
 
 def test_seven_agents_are_told_apart_and_no_layers_are_drawn():
     solution = dp.solve(equals(7))
-    drawn = economy_figures.layers(solution.layers[0], "abcdefg", "EUR")
+    drawn = economy_figures.layers(solution.layers[0], list("abcdefg"), "EUR")
     assert drawn["ends"].tolist() == [14, 35]
-    (legend,) = figures.plt.gcf().legends
+    legend = figures.plt.gca().get_legend()
     looks = {(p.get_facecolor(), p.get_hatch()) for p in legend.get_patches()}
     assert len(looks) == 7
     solution = dp.solve(equals(7, losses=(3, 3)))
-    drawn = economy_figures.layers(solution.layers[0], "abcdefg", "EUR")
+    drawn = economy_figures.layers(solution.layers[0], list("abcdefg"), "EUR")
     assert drawn["ends"].shape == (0,)
     assert drawn["shares"].shape == (0, 7)
 

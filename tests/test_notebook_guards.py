@@ -336,9 +336,19 @@ def test_every_picture_is_shown_once():
     assert twice == []
 
 
-@pytest.mark.parametrize("module", ["example_figures", "economy_figures"])
+@pytest.mark.parametrize(
+    "module",
+    [
+        "companion/chapters/example_figures",
+        "companion/chapters/economy_figures",
+        "plots/scenarios",
+        "plots/sharing",
+        "plots/payments",
+        "plots/risks",
+    ],
+)
 def test_figures_of_the_package_are_in_units(module):
-    source = (ROOT / f"dynpo_lite/companion/chapters/{module}.py").read_text("utf-8")
+    source = (ROOT / f"dynpo_lite/{module}.py").read_text("utf-8")
     assert list(axis_labels(source))
     good = new_notebook(cells=[new_code_cell(source)])
     assert list(axes_in_units(good)) == []

@@ -19,6 +19,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from test_types import documented
 
 import dynpo_lite
+from dynpo_lite import plots
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tools"))
@@ -199,6 +200,7 @@ def test_every_public_name_and_member_has_an_entry(pages):
     """The page of the package has an anchor for each name and what it documents."""
     ids = {tag["id"] for tag in pages["book/api.html"].find_all(id=True)}
     wanted = {f"dynpo_lite.{name}" for name in dynpo_lite.__all__}
+    wanted |= {f"dynpo_lite.plots.{name}" for name in plots.__all__}
     for name in dynpo_lite.__all__:
         thing = getattr(dynpo_lite, name)
         if inspect.isclass(thing):
@@ -215,7 +217,8 @@ def test_every_public_name_is_linked_from_a_chapter_or_page(pages):
         if page != "book/api.html"
         for a in soup.select('main a[href*="api.html#dynpo_lite."]')
     }
-    assert set(dynpo_lite.__all__) - linked == set()
+    names = {*dynpo_lite.__all__, *(f"plots.{name}" for name in plots.__all__)}
+    assert names - linked == set()
 
 
 # --- a tiny book --------------------------------------------------------------------
@@ -289,6 +292,7 @@ def test_entries_of_the_package(tmp_path, capfd):
 
 Share by `dp.share_layers`, judge by `choquet(x, k)`, {py:func}`dynpo_lite.choquet` or
 `dynpo_lite.Supremum`; `ExpectedShortfall.level`, `dp.share` and `k(x)` are no entries.
+Draw it by `plots.tower(x)`.
 
 ```{public}
 choquet
@@ -297,7 +301,9 @@ Supremum
 Wang
 Wang
 WorstCase
+plots.tower
 ProperHazard
+tower
 ```
 """
     assert build_tiny(tmp_path, text) != 0
@@ -305,7 +311,10 @@ ProperHazard
     assert "ProperHazard is not public" in report
     assert "Wang is public and on 2 pages of the package, not on one" in report
     assert "Economy is public and on 0 pages of the package, not on one" in report
+    assert "tower is not public" in report
+    assert "plots.bills is public and on 0 pages of the package, not on one" in report
     assert "WorstCase is" not in report
+    assert "plots.tower is" not in report
     page = BeautifulSoup(
         (tmp_path / "_build/html/book/intro.html").read_text("utf-8"), "html.parser"
     )
@@ -319,6 +328,7 @@ ProperHazard
         ("choquet(x, k)", "#dynpo_lite.choquet"),
         ("dynpo_lite.choquet()", "#dynpo_lite.choquet"),
         ("dynpo_lite.Supremum", "#dynpo_lite.Supremum"),
+        ("plots.tower(x)", "#dynpo_lite.plots.tower"),
     ]
 
 

@@ -2,6 +2,7 @@
 
 * ``{public}`` shows the public names listed in it, one a line, with their members. A
   public name that no page lists stops the build, and so does one that is not public.
+  Those of the figures are called as ``plots.tower``.
 * Inline code that is such a name, as in ``dp.solve`` or ``ScenarioTree.leaves``, leads
   to its entry, with or without arguments.
 """
@@ -17,9 +18,12 @@ from sphinx.util.docutils import SphinxDirective
 from sphinx.util.nodes import make_refnode
 
 import dynpo_lite
+from dynpo_lite import plots
 
 PACKAGE = dynpo_lite.__name__
 CODE = re.compile(rf"((dp|{PACKAGE})\.)?(?P<name>[A-Za-z_][\w.]*)(\(.*\))?")
+PUBLIC = {name: getattr(dynpo_lite, name) for name in dynpo_lite.__all__}
+PUBLIC |= {f"plots.{name}": getattr(plots, name) for name in plots.__all__}
 STRAIGHT = str.maketrans("“”‘’", "\"\"''")
 logger = logging.getLogger(__name__)
 
@@ -36,12 +40,12 @@ class Public(SphinxDirective):
         """Return the entries."""
         listed = self.env.metadata[self.env.docname].setdefault("public", [])
         listed.extend(self.content)
-        names = [name for name in self.content if name in dynpo_lite.__all__]
+        names = [name for name in self.content if name in PUBLIC]
         for name in set(self.content) - set(names):
             logger.warning("%s is not public", name, location=self.get_location())
         lines = [", ".join(f"`{name}`" for name in names), "", "```{eval-rst}"]
         for name in names:
-            lines += self.entry(name, getattr(dynpo_lite, name))
+            lines += self.entry(name, PUBLIC[name])
         box = nodes.Element()
         self.state.nested_parse(StringList([*lines, "```"]), self.content_offset, box)
         return box.children
@@ -62,7 +66,7 @@ def check_all_are_shown(app, env):
     shown = [name for page in env.metadata.values() for name in page.get("public", [])]
     if not shown:
         return  # a book without the page
-    for name in dynpo_lite.__all__:
+    for name in PUBLIC:
         if shown.count(name) != 1:
             text = "%s is public and on %d pages of the package, not on one"
             logger.warning(text, name, shown.count(name))

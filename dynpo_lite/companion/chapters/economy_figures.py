@@ -7,50 +7,30 @@ Agents are told apart by colour, hatch and marker; money carries the currency's 
 import matplotlib.pyplot as plt
 import numpy as np
 
-from dynpo_lite.companion.chapters.example_figures import INK, STYLE
+from dynpo_lite import plots
+from dynpo_lite.plots.style import STYLE, area, line, plain
 
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
-HATCHES = ("", "//", "..", "xx", "\\\\", "oo")
-MARKERS = ("o", "s", "^", "D", "v", "*")
-DASHES = ("-", "--", "-.", ":", "-", "--")
+MARKERS = "os^Dv*"
 
 
-@plt.rc_context(STYLE)
-def tree(economy, currency, quantity=None, label="aggregate loss"):
-    """Draw a scenario tree: time to the right, a quantity upwards.
+def tree(economy, currency):
+    """Draw a scenario tree: time to the right, the aggregate loss upwards.
 
     Parameters
     ----------
     economy : Economy
     currency : str
-        Unit of the quantity.
-    quantity : ndarray of shape (n_nodes,), optional
-        What to draw; the aggregate by default.
-    label : str
-        Its name.
 
     Returns
     -------
     dict
-        ``stage``, ``quantity`` and ``probability`` of every node.
+        ``stage``, ``quantity`` (the aggregate) and ``probability`` of every node.
     """
-    shape = economy.tree
-    quantity = economy.aggregate if quantity is None else np.asarray(quantity)
-    _, axes = plt.subplots()
-    stage, chance = shape.stage, shape.unconditional
-    look = {"color": "#999999", "alpha": 0.6}
-    for v in range(1, shape.n_nodes):
-        ends, width = [shape.parent[v], v], 0.4 + 3 * np.sqrt(chance[v])
-        axes.plot(stage[ends], quantity[ends], "-", linewidth=width, **look)
-    area = 8 + 250 * chance[1:]
-    axes.scatter(stage[1:], quantity[1:], area, color=COLOURS[0], zorder=3)
-    axes.plot(stage[0], quantity[0], "s", color=INK, zorder=3)
-    axes.set(xlabel="time", ylabel=_plain(f"{label} ({currency})"))
-    axes.set_xticks(range(shape.horizon + 1))
-    return {"stage": stage, "quantity": quantity, "probability": chance}
+    shape, loss = economy.tree, economy.aggregate
+    plots.tree(shape, heights=loss, currency=currency)
+    return {"stage": shape.stage, "quantity": loss, "probability": shape.unconditional}
 
 
-@plt.rc_context(STYLE)
 def layers(found, names, currency):
     """Draw who carries which layer at one node, from the bottom up.
 
@@ -65,23 +45,12 @@ def layers(found, names, currency):
     dict
         ``ends`` of the layers and the ``shares`` in them.
     """
-    _, axes = plt.subplots()
-    for layer in found:
-        for i in np.flatnonzero(layer.shares):
-            where = (layer.attachment, layer.shares[i], layer.width)
-            left, look = sum(layer.shares[:i]), _look(i)
-            axes.barh(*where, left, align="edge", linewidth=0.5, **look)
-    handles = [plt.Rectangle((0, 0), 1, 1, **_look(i)) for i in range(len(names))]
-    labels = list(map(_plain, names))
-    axes.figure.legend(handles, labels, loc="outside upper center", ncols=3)
-    axes.set(xlim=(0, 1), xlabel="share of the layer")
-    axes.set_ylabel(_plain(f"level ({currency})"))
+    plots.tower(found, names=names, currency=currency)
     ends = np.unique([(layer.attachment, layer.exhaustion) for layer in found])
     shares = np.array([layer.shares for layer in found])
     return {"ends": ends, "shares": shares.reshape(-1, len(names))}
 
 
-@plt.rc_context(STYLE)
 def premia(solution, names, currency, node=0):
     """Draw the premia at a node that individual rationality allows, and the chosen.
 
@@ -97,15 +66,9 @@ def premia(solution, names, currency, node=0):
     dict
         ``low``, ``high`` and ``premium`` of every agent.
     """
+    plots.premia(solution, node, names=names, currency=currency)
     low, high = solution.premium_interval[:, node].T
-    chosen = solution.premium[:, node]
-    _, axes = plt.subplots()
-    place = np.arange(len(names))
-    axes.hlines(place, low, high, color=COLOURS[0], linewidth=6, alpha=0.5)
-    axes.plot(chosen, place, "D", color=INK)
-    axes.set_yticks(place, map(_plain, names))
-    axes.set(xlabel=_plain(f"premium paid ({currency})"), ylim=(len(names) - 0.5, -0.5))
-    return {"low": low, "high": high, "premium": chosen}
+    return {"low": low, "high": high, "premium": solution.premium[:, node]}
 
 
 @plt.rc_context(STYLE)
@@ -127,10 +90,15 @@ def gains(risks, names, currency):
     _, axes = plt.subplots()
     place, width = np.arange(len(names)), 0.8 / len(risks)
     for j, (label, values) in enumerate(risks.items()):
-        middle = place + (j - (len(risks) - 1) / 2) * width
-        axes.bar(middle, values, width, label=_plain(label), **_look(j))
-    axes.set_xticks(place, map(_plain, names))
-    axes.set(ylabel=_plain(f"risk at time 0 ({currency})"))
+        axes.bar(
+            place + (j - (len(risks) - 1) / 2) * width,
+            values,
+            width,
+            label=plain(label),
+            **area(j),
+        )
+    axes.set_xticks(place, map(plain, names))
+    axes.set(ylabel=plain(f"risk at time 0 ({currency})"))
     axes.legend()
     return dict(risks)
 
@@ -151,22 +119,15 @@ def convergence(values, currency):
         The mapping itself.
     """
     _, axes = plt.subplots()
-    axes.set_prop_cycle(color=COLOURS, marker=MARKERS, linestyle=DASHES)
-    for bins, (paths, totals) in values.items():
-        axes.plot(paths, totals, label=f"{bins} bins a node")
+    for j, (bins, (paths, totals)) in enumerate(values.items()):
+        axes.plot(
+            paths,
+            totals,
+            marker=MARKERS[j % len(MARKERS)],
+            **line(j),
+            label=f"{bins} bins a node",
+        )
     axes.set_xscale("log")
-    axes.set(xlabel="simulated paths", ylabel=_plain(f"least total risk ({currency})"))
+    axes.set(xlabel="simulated paths", ylabel=plain(f"least total risk ({currency})"))
     axes.legend()
     return dict(values)
-
-
-def _look(i):
-    """Return colour and hatch; further agents have known colours and other hatches."""
-    colour = COLOURS[i % len(COLOURS)]
-    hatch = HATCHES[(i + i // len(COLOURS)) % len(HATCHES)]
-    return {"facecolor": colour, "hatch": hatch, "edgecolor": "white"}
-
-
-def _plain(text):
-    """Return a text in which matplotlib sees no formula."""
-    return text.replace("$", r"\$")

@@ -7,29 +7,14 @@ line style throughout (the Okabe-Ito palette; solid and dashed), on opaque white
 
 import matplotlib.pyplot as plt
 import numpy as np
-from cycler import cycler
 
+from dynpo_lite.plots import style as look
+from dynpo_lite.plots.style import INK, STYLE
 from dynpo_lite.sharing import layers as sharing
 
-COLOURS = ("#0072B2", "#D55E00")
-STYLES = ("-", "--")
-THIRD = "#009E73"
-INK = "#333333"
-
-STYLE = {
-    "axes.prop_cycle": cycler(color=[*COLOURS, THIRD, "#CC79A7", "#E69F00"]),
-    "axes.spines.right": False,
-    "axes.spines.top": False,
-    "axes.titlesize": 11,
-    "figure.dpi": 150,
-    "figure.facecolor": "white",
-    "figure.figsize": (4.9, 3.4),
-    "figure.constrained_layout.use": True,
-    "font.size": 11,
-    "legend.fontsize": 10,
-    "legend.frameon": False,
-    "lines.linewidth": 2,
-}
+COLOURS = look.COLOURS[:2]
+STYLES = look.LINES[:2]
+THIRD = look.COLOURS[2]
 
 
 def show():
