@@ -654,8 +654,9 @@ def test_an_optimum_with_suprema_at_many_nodes_is_certified(kinds):
         children = children_of(economy.tree, v)
         bad = optimum.copy()
         top = children[np.argmax(economy.aggregate[children])]
-        bad[:, top] += [-3.0, 3.0]
-        bad[:, children] -= np.array([[-3.0], [3.0]]) * economy.tree.probability[top]
+        fault = 9 * economy.scale * np.array([[-1.0], [1.0]])  # agent 0 falls
+        bad[:, [top]] += fault
+        bad[:, children] -= fault * economy.tree.probability[top]
         report = dp.check_allocation(economy, bad)
         assert report.worst_node == v
         check_trade(economy, bad, report)
