@@ -84,7 +84,7 @@ def least(s):
 
 
 def by_stage(transitions, shared):
-    """V of all nodes; ``shared(t, value, p)`` is shared at t + 1, sorted down, and p."""
+    """V of all nodes; ``shared(t, value, p)``: what is shared at t + 1, down, and p."""
     found = [np.zeros(transitions[-1].shape[1])]
     for t in range(len(transitions) - 1, -1, -1):
         z, p = shared(t, found[0], transitions[t])
