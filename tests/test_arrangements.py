@@ -17,7 +17,8 @@ mean = dp.Expectation()
 TWO_COINS = dp.ScenarioTree([-1, 0, 0, 1, 1, 2, 2], [1] + [0.5] * 6)
 any_exchange = st.one_of(
     recombining("smooth", agents=(1, 3)),
-    exchanges("smooth", agents=(1, 3)),
+    recombining(agents=(1, 3)),
+    exchanges(agents=(1, 3)),
     exchanges("suprema", agents=(2, 3), horizon=(1, 2), ties=False),
 )
 
@@ -187,7 +188,7 @@ def test_arrangements_are_judged_by_the_risks_of_the_agents(exchange):
     assert found["myopic"].total == near(value, economy, 1e-9)
 
 
-@given(exchanges("smooth", agents=(1, 3)) | recombining("smooth", agents=(1, 3)))
+@given(exchanges(agents=(1, 3)) | recombining("smooth", agents=(1, 3)))
 def test_yearly_layers_are_the_optimum_of_each_year_for_itself(exchange):
     economy = exchange.economy
     scenarios, own = economy.scenarios, economy.scenarios.entries(economy.endowments)
@@ -203,7 +204,7 @@ def test_yearly_layers_are_the_optimum_of_each_year_for_itself(exchange):
         assert paid[:, entry] == near(answer, economy)
 
 
-@given(exchanges("smooth", agents=(2, 3)) | recombining("smooth", agents=(2, 3)))
+@given(exchanges("smooth", agents=(2, 3)) | recombining(agents=(2, 3)))
 def test_a_quota_share_is_in_proportion_to_expected_losses(exchange):
     economy = exchange.economy
     own = economy.scenarios.entries(economy.endowments)

@@ -31,8 +31,16 @@ RANK = {
 APART = {
     "economy.certificate": ("economy.solve", "economy.suprema", "sharing.layers"),
 }
-HEAVY = ("scipy.stats", "scipy.optimize", "scipy.integrate", "matplotlib", "papermill")
-EXTRAS = {"vectors.functionals": {"ot"}}  # optional, imported where it is used
+HEAVY = (
+    *("scipy.stats", "scipy.optimize", "scipy.integrate"),
+    *("matplotlib", "pandas", "papermill"),
+)
+EXTRAS = {  # optional, imported where it is used
+    "vectors.functionals": {"ot"},
+    "economy.bills": {"pandas"},
+    "economy.replicate": {"pandas"},
+    "economy.solution": {"pandas"},
+}
 
 
 def imports(path, package):
@@ -45,6 +53,8 @@ def imports(path, package):
 
     def read(node, lazy):
         for child in ast.iter_child_nodes(node):
+            if isinstance(child, ast.If) and ast.unparse(child.test) == "TYPE_CHECKING":
+                continue  # never run
             inner = lazy or isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
             if isinstance(child, ast.Import):
                 found.extend((alias.name, inner) for alias in child.names)
