@@ -127,6 +127,15 @@ def test_parts_of_premia_are_those_of_the_bills(solution):
         assert (parts.loading[:, inner] <= 1e-11 * economy.scale).all()
 
 
+def test_the_price_of_a_marginal_law_does_not_know_the_node():
+    """A layer of 8, sure to be lost at node 1 and never at node 2, costs 5 at both."""
+    x = [[0, 0, 0, 8, 8, 0, 0], [0] * 7]
+    economy = dp.Economy(TWO_COINS, x, [ES(0.2), ES(0.5)])
+    parts = dp.solve(economy, law="marginal").premium_parts
+    assert parts.expected[0, 1:3].tolist() == [-8, 0]
+    assert parts.loading[0, 1:3].tolist() == [3, -5]
+
+
 def test_bills_with_a_supremum():
     feared = dp.Supremum([ES(0.25), dp.Mixture([mean, dp.WorstCase()], [0.5, 0.5])])
     x = [[0, 1, 5, 0, 4, 2, 3], [0, 0, 2, 7, 0, 1, 9]]
