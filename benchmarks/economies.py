@@ -60,7 +60,7 @@ def economy(branching, horizon, n_agents=3, seed=SEED):
         dp.Mixture([dp.Expectation(), dp.ExpectedShortfall(a)], [1 - a, a])
         for a in levels
     ]
-    tree.siblings  # noqa: B018  made once, as by every later call
+    tree.branches  # noqa: B018  made once, as by every later call
     return dp.Economy(tree, losses, agents)
 
 
@@ -100,9 +100,9 @@ def everything(own):
 def sort_only(own):
     """The sort of all children, the least any method does."""
     return [
-        np.sort(own.aggregate[s.children], axis=1)
-        for stage in own.tree.siblings
-        for s in stage
+        np.sort(own.aggregate[ways.entry], axis=1)
+        for stage in own.tree.branches
+        for ways in stage
     ]
 
 

@@ -41,7 +41,7 @@ def main():
     )
     scripts = ["economies.py"]
     if not arguments.growth:
-        scripts = ["rows.py", *scripts, "risk_vectors.py"]
+        scripts = ["rows.py", *scripts, "lattices.py", "risk_vectors.py"]
     codes = [
         subprocess.run(
             [python, ROOT / "benchmarks" / script, *sys.argv[1:]], check=False

@@ -190,6 +190,45 @@ def trees(draw, max_horizon=3, max_children=3, min_horizon=1):
     return Tree(tree, parent, probability)
 
 
+# lattices -------------------------------------------------------------------------
+
+
+class Lattice(NamedTuple):
+    """A lattice for the package, and its arcs, conditional probabilities in fractions.
+
+    ``arcs`` are triples of source, target and probability, in the order given.
+    """
+
+    lattice: dp.ScenarioLattice
+    arcs: list
+
+    @property
+    def inner(self):
+        return sorted({v for v, _, _ in self.arcs})
+
+
+@st.composite
+def lattices(draw, max_horizon=3, max_width=3, max_ways=3, equal=False):
+    """Nodes whose arcs meet again, also side by side; arcs come in any order."""
+    arcs, stage, first = [], [0], 1
+    for _ in range(draw(st.integers(1, max_horizon))):
+        born, width = [], draw(st.integers(1, max_width))
+        for v in stage:
+            size = draw(st.integers(1, max_ways))
+            chances = st.just([Fraction(1, size)] * size)
+            chances = chances if equal else chances | shares(size)
+            states = st.lists(st.integers(1, width), min_size=size, max_size=size)
+            born += [(v, w, p) for w, p in zip(draw(states), draw(chances))]
+        number = {w: first + j for j, w in enumerate(sorted({w for _, w, _ in born}))}
+        arcs += [(v, number[w], p) for v, w, p in born]
+        stage = list(number.values())
+        first += len(stage)
+    draw(st.randoms(use_true_random=False)).shuffle(arcs)
+    source, target, probability = zip(*arcs)
+    lattice = dp.ScenarioLattice(source, target, [float(p) for p in probability])
+    return Lattice(lattice, arcs)
+
+
 # economies ------------------------------------------------------------------------
 
 
@@ -213,6 +252,14 @@ class Exchange(NamedTuple):
         p = self.economy.tree.probability[children_of(self.economy.tree, v)]
         tree = [-1] + [0] * len(z), [1, *p], [0, *z]
         return oracles.least_totals_by_lp(*tree, [[own[v]] for own in self.prefs])[0]
+
+    def unrolled(self):
+        """The same on the tree of all paths; the node and arc each of its nodes is."""
+        economy = self.economy.to_tree()
+        _, node, arc = self.economy.scenarios.to_tree()
+        inner = range(economy.tree.first[economy.tree.horizon])
+        prefs = [{u: own[node[u]] for u in inner} for own in self.prefs]
+        return Exchange(economy, prefs), node, arc
 
 
 def children_of(tree, v):
@@ -277,6 +324,21 @@ def _losses(rng, n, size, ties):
     return rng.integers(-2, 4, (n, size)).astype(float) if kind == 3 else x
 
 
+def _agents(rng, kind, size, number):
+    """Preferences and measures of nodes with ``size`` ways on; ``number`` of agents."""
+    prefs, measures, inner = [], [], range(len(size))
+    for _ in range(rng.integers(number[0], number[1] + 1)):
+        everywhere = [_preference(rng, kind)] * len(size)
+        at = (
+            everywhere if rng.random() < 0.5 else [_preference(rng, kind) for _ in size]
+        )
+        prefs.append({v: at[v][1](size[v]) for v in inner})
+        measures.append({v: at[v][0] for v in inner})
+        if at is everywhere:
+            measures[-1] = at[0][0]
+    return prefs, measures
+
+
 @st.composite
 def exchanges(draw, kind="linear", horizon=(1, 3), agents=(1, 4), ties=True):
     """Economies with "linear" preferences, "suprema" among them, or "smooth" ones."""
@@ -286,23 +348,26 @@ def exchanges(draw, kind="linear", horizon=(1, 3), agents=(1, 4), ties=True):
     if kind == "smooth":  # of equal siblings only the levels j / b matter
         equal = [1.0] + [1 / size[v] for v in drawn.parent[1:]]
         tree = dp.ScenarioTree(drawn.parent, equal)
-    prefs, measures = [], []
-    for _ in range(rng.integers(agents[0], agents[1] + 1)):
-        everywhere = [_preference(rng, kind)] * len(size)
-        at = (
-            everywhere if rng.random() < 0.5 else [_preference(rng, kind) for _ in size]
-        )
-        prefs.append({v: at[v][1](size[v]) for v in drawn.inner})
-        measures.append({v: at[v][0] for v in drawn.inner})
-        if at is everywhere:
-            measures[-1] = at[0][0]
+    prefs, measures = _agents(rng, kind, size[drawn.inner], agents)
     x = _losses(rng, len(prefs), tree.n_nodes, ties)
     return Exchange(dp.Economy(tree, x, measures), prefs)
 
 
+@st.composite
+def recombining(draw, kind="linear", agents=(1, 4), ties=True):
+    """The same on lattices; some losses are those of nodes, paid on arrival."""
+    lattice = draw(lattices(equal=kind == "smooth")).lattice
+    rng = np.random.default_rng(draw(st.integers(0, 2**32)))
+    size = np.bincount(lattice.source)
+    prefs, measures = _agents(rng, kind, size, agents)
+    at = lattice.n_nodes if rng.random() < 0.3 else lattice.n_arcs
+    x = _losses(rng, len(prefs), at, ties)
+    return Exchange(dp.Economy(lattice, x, measures), prefs)
+
+
 def near(answer, economy, rel=1e-12):
     """Equal within ``rel``, or within ``rel`` of what is at stake along a path."""
-    at_stake = economy.scale * economy.n_agents * economy.tree.horizon
+    at_stake = economy.scale * economy.n_agents * economy.scenarios.horizon
     return pytest.approx(np.asarray(answer, dtype=float), rel=rel, abs=rel * at_stake)
 
 

@@ -9,6 +9,8 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from strategies import (
+    Exchange,
+    as_preference,
     case_economy,
     children_of,
     exchanges,
@@ -18,6 +20,7 @@ from strategies import (
 )
 
 import dynpo_lite as dp
+from dynpo_lite.economy import worst_scenarios
 
 ES = dp.ExpectedShortfall
 mean = dp.Expectation()
@@ -583,3 +586,116 @@ def test_a_marginal_check_looks_at_every_time():
     report = dp.check_allocation(economy, economy.endowments, "marginal")
     assert (report.worst_node, report.gap) == (0, pytest.approx(2.0))
     assert not report.myopic_pareto_optimal
+
+
+# many nodes at once -------------------------------------------------------------------
+
+
+def fearful_economy(n_nodes, kinds, seed=0):
+    """Two periods; at time 1 nodes with 2 or 3 children, and suprema of some kinds."""
+    rng = np.random.default_rng(seed)
+    sizes = rng.integers(2, 4, n_nodes)
+    parent = np.append(-1, np.repeat(np.arange(n_nodes + 1), [n_nodes, *sizes]))
+    chances = rng.dirichlet(np.ones(n_nodes)).tolist()
+    chances += [p for size in sizes for p in rng.dirichlet(np.full(size, 2.0))]
+    tree = dp.ScenarioTree(parent, [1, *chances])
+    parts = [
+        [[[(0.5, 0.0), (0.5, float(a))], [(1.0, float(b))]] for a, b in pairs]
+        for pairs in rng.uniform(0, 0.9, (2, kinds, 2))
+    ]
+    which = rng.integers(0, kinds, n_nodes + 1)
+    prefs = [{v: own[which[v]] for v in range(n_nodes + 1)} for own in parts]
+    measures = [[as_preference(part) for part in own] for own in parts]
+    agents = [{v: own[which[v]] for v in range(n_nodes + 1)} for own in measures]
+    x = rng.lognormal(size=(2, tree.n_nodes))
+    return Exchange(dp.Economy(tree, x, agents), prefs)
+
+
+@pytest.mark.parametrize("kinds", [1, 3])
+def test_worst_mixtures_of_many_nodes_are_those_of_each(kinds, monkeypatch):
+    exchange = fearful_economy(140, kinds)
+    economy, tree = exchange.economy, exchange.economy.tree
+    found = {}
+    for at_once in (64, 7, 1000):
+        monkeypatch.setattr(worst_scenarios, "AT_ONCE", at_once)
+        bounds = np.empty(141)
+        for family in tree.branches[1]:
+            z = economy.aggregate[family.entry]
+            worst = worst_scenarios.worst_scenarios(economy, family, z)
+            bounds[family.node] = worst.bound
+            assert worst.shares.sum(axis=0) == pytest.approx(1, abs=1e-9)
+            # the shares cost no more than the scenario says any sharing does
+            down = np.take_along_axis(z, worst.order, axis=1)
+            steps = np.append(-np.diff(down, axis=1), down[:, -1:], axis=1)
+            kept = np.cumsum((worst.shares * steps)[:, :, ::-1], axis=2)[:, :, ::-1]
+            p = np.take_along_axis(family.probability, worst.order, axis=1)
+            for row, v in enumerate(family.node.tolist()):
+                pairs = zip(kept[:, row], economy.agents)
+                cost = sum(dp.choquet(own, k[v], p[row]) for own, k in pairs)
+                assert cost == pytest.approx(worst.bound[row], rel=1e-8)
+        found[at_once] = bounds[1:]
+    for bounds in found.values():
+        assert bounds == pytest.approx(found[64], rel=1e-9)
+    for v in (1, 64, 65, 140):
+        z = economy.aggregate[children_of(tree, v)]
+        assert found[64][v - 1] == pytest.approx(
+            exchange.least_total_at(v, z), rel=1e-7
+        )
+
+
+@pytest.mark.parametrize("kinds", [1, 3])
+def test_an_optimum_with_suprema_at_many_nodes_is_certified(kinds):
+    economy = fearful_economy(140, kinds).economy
+    optimum = dp.solve(economy).allocation
+    report = dp.check_allocation(economy, optimum)
+    assert report.pareto_optimal
+    assert report.gap <= 1e-9 * economy.scale
+    for v in (1, 65, 140):  # wherever it is, a fault is found
+        children = children_of(economy.tree, v)
+        bad = optimum.copy()
+        top = children[np.argmax(economy.aggregate[children])]
+        fault = 9 * economy.scale * np.array([[-1.0], [1.0]])  # agent 0 falls
+        bad[:, [top]] += fault
+        bad[:, children] -= fault * economy.tree.probability[top]
+        report = dp.check_allocation(economy, bad)
+        assert report.worst_node == v
+        check_trade(economy, bad, report)
+
+
+class Seeking(dp.Distortion):
+    """Convex: it likes risk.  Subclasses are trusted, certificates are not."""
+
+    def values(self, s):
+        return np.asarray(s) ** 2
+
+
+@pytest.mark.parametrize("other", [[], [mean], [dp.Supremum([mean, ES(0.5)])]])
+@pytest.mark.parametrize("node", [0, 1, 2])
+def test_a_scenario_that_somebody_does_not_accept_is_refused(other, node):
+    likes_risk = {v: Seeking() if v == node else ES(0.5) for v in range(3)}
+    agents = [likes_risk, *other]
+    x = np.zeros((len(agents), 7))
+    x[0] = [0, 0, 9, 0, 3, 0, 5]
+    economy = dp.Economy(two_coins, x, agents)
+    with pytest.raises(ArithmeticError) as caught:
+        dp.check_allocation(economy, economy.endowments)
+    assert str(caught.value) == f"the scenario at node {node} is not accepted"
+
+
+@pytest.mark.parametrize("shift", [1e-6, 0.1])
+def test_a_wrong_scenario_is_refused(shift, monkeypatch):
+    """Tails that are off where scenarios are made, and right where they are checked."""
+    economy = one_careful_node(1)
+    assert dp.check_allocation(economy, dp.solve(economy).allocation).pareto_optimal
+    right, calls = worst_scenarios._mixed, []
+
+    def wrong(agents, weights, level):
+        calls.append(level)
+        tails = right(agents, weights, level)
+        return tails if len(calls) % 2 == 0 else tails + shift * (level < 1)
+
+    monkeypatch.setattr(worst_scenarios, "_mixed", wrong)
+    with pytest.raises(
+        ArithmeticError, match=r"the scenario at node [12] is not accepted"
+    ):
+        dp.check_allocation(economy, economy.endowments)

@@ -33,13 +33,16 @@ APART = {
     "economy.certificate": ("economy.solve", "economy.suprema", "sharing.layers"),
     "economy.worst_scenarios": ("economy.state_dependent", "economy.suprema"),
 }
-HEAVY = ("scipy.stats", "scipy.optimize", "scipy.integrate", "matplotlib", "papermill")
-EXTRAS = {
+HEAVY = (
+    *("scipy.stats", "scipy.optimize", "scipy.integrate"),
+    *("matplotlib", "pandas", "papermill"),
+)
+EXTRAS = {  # optional, imported where it is used
     "vectors.functionals": {"ot"},
     "economy.bills": {"pandas"},
     "economy.replicate": {"pandas"},
     "economy.solution": {"pandas"},
-}  # optional, imported where it is used
+}
 
 
 def imports(path, package):
@@ -52,6 +55,8 @@ def imports(path, package):
 
     def read(node, lazy):
         for child in ast.iter_child_nodes(node):
+            if isinstance(child, ast.If) and ast.unparse(child.test) == "TYPE_CHECKING":
+                continue  # never run
             inner = lazy or isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
             if isinstance(child, ast.Import):
                 found.extend((alias.name, inner) for alias in child.names)

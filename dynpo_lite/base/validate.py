@@ -196,7 +196,7 @@ def integers(name: str, value: Any, shape: Shape | None = None) -> Integers:
     TypeError: parent holds values that are no integers: give node numbers
     """
     array = real_array(name, value, shape, ndim=1)
-    if not (np.isfinite(array).all() and (array == np.round(array)).all()):
+    if not (np.abs(array) < 2**53).all() or (array != np.round(array)).any():
         raise TypeError(f"{name} holds values that are no integers: give node numbers")
     return array.astype(np.int64)
 

@@ -34,7 +34,8 @@ class PremiumParts(NamedTuple):
     expected : ndarray
         What the agent gets for the expected loss of its layers; at most 0.
     loading : ndarray
-        What it gets for their risk, beyond the expectation; at most 0.
+        What it gets for their risk, beyond the expectation; at most 0 but for marginal
+        laws, whose prices do not know the node.
     transfer : ndarray
         What it pays so that others carry the rest: the balance.
     """

@@ -320,24 +320,31 @@ class _Stage:
 
     def _affordable(self, most: Array) -> Array:
         """Return the cheapest shares whose total cost is affordable at every node."""
+        from scipy.sparse import csr_array, eye_array, hstack
+
         n, m = len(self.readers), len(self.widths)
         # the layer above a level weighs what all higher levels do
         costs = [
             np.cumsum(reader.toarray()[rows, ::-1], axis=1)[:, -2::-1] * self.widths
             for (reader,), rows in zip(self.readers, self.rows, strict=True)
         ]
-        whole = np.tile(np.eye(m), n)
         scale = max(float(self.widths.sum()), self.tol)
-        left = np.hstack(costs) / scale
+        left, missing = np.hstack(costs) / scale, np.ones((len(most), 1))
+        whole = hstack([eye_array(m)] * n + [csr_array((m, 1))], format="csr")
+        limits = csr_array(np.hstack([left, -missing])), most / scale
+        programme = *limits, whole, np.ones(m)
+        bounds = [(0, 1)] * (n * m) + [(0, self.tol / 2 / scale)]
         try:
-            right = (most + self.tol / 2) / scale
-            found = solve_lp(self.chance @ left, left, right, whole, np.ones(m), (0, 1))
-        except InfeasibleProgramme:
-            least = np.min(costs, axis=0).sum(axis=1)
-            v = int(np.argmax(least - most))
-            agents, missing = tuple(range(n)), float((least - most)[v]) / n
-            raise Infeasible(int(self.parents[v]), agents, missing, False) from None
-        return self.shares_of(self.retained(found.x.reshape(n, m)))
+            cost = np.append(self.chance @ left, 0.0)
+            found = solve_lp(cost, *programme, bounds)
+        except InfeasibleProgramme:  # what all nodes have to miss
+            found = solve_lp(np.append(np.zeros(n * m), 1.0), *programme)
+            node = int(self.parents[np.argmax(found.upper_prices)])
+            proved = self.t == self.economy.tree.horizon
+            shortfall, agents = found.value * scale / n, tuple(range(n))
+            raise Infeasible(node, agents, shortfall, proved) from None
+        kept = self.retained(found.x[:-1].reshape(n, m))
+        return self.shares_of(kept + self.levels[0] / n)
 
     def market(self, limits: Array | None, later: "_Stage | None" = None) -> Market:
         """Return the data of the linear programme, given the stage one time later.

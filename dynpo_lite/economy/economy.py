@@ -169,9 +169,12 @@ class Economy:
         """
         validate.choice("law", law, LAWS)
         allocation = self.allocation("allocation", allocation)
-        found = nested.marginal_risk_to_go if law == "marginal" else nested.risk_to_go
         pairs = zip(allocation, self.agents, strict=True)
-        return np.array([found(self.scenarios, row, agent) for row, agent in pairs])
+        if law == "marginal":
+            risks = [nested.marginal_risk_to_go(self.tree, *pair) for pair in pairs]
+        else:
+            risks = [nested.risk_to_go(self.scenarios, *pair) for pair in pairs]
+        return np.array(risks)
 
     def risk_without_trade(self, law: str = "conditional") -> Array:
         """Return every agent's risk-to-go of its endowment, (n_agents, n_nodes)."""

@@ -89,10 +89,10 @@ def lattice_from_paths(
     paths : array_like of shape (n_paths, T, n_agents)
         Losses of each agent at times 1..T, all paths equally likely.
     states : array_like of shape (n_paths, T) or (n_paths, T, k), optional
-        What a Markov model knows at times 1..T.  Integers are taken as the state
-        itself; other numbers are cut into ``groups`` groups of nearly equal size, one
-        coordinate after the other.  Without states, what is known is the group of the
-        aggregate loss at each time so far: groups of groups.
+        What a Markov model knows at times 1..T.  Integers and truth values are taken as
+        the state itself; other numbers are cut into ``groups`` groups of nearly equal
+        size, one coordinate after the other.  Without states, what is known is the
+        group of the aggregate loss at each time so far: groups of groups.
     groups : int or sequence of T - 1 ints
         Into how many groups; for times 1 to T - 1 (nothing is decided at T).
 
@@ -337,11 +337,12 @@ def _counts(name: str, given: int | Sequence[int], times: int, most: int) -> lis
 
 def _states(states: ArrayLike, n_paths: int, horizon: int) -> np.ndarray:
     """Return the states as (n_paths, T, k), integers as they are."""
+    checked = validate.finite_array("states", states)
     array = np.asarray(states)
+    if array.dtype.kind not in "iub":
+        array = checked
     if array.ndim == 2:
         array = array[:, :, None]
-    if array.dtype.kind not in "iu":
-        array = validate.finite_array("states", array, ndim=3)
     if array.shape[:2] != (n_paths, horizon) or array.ndim != 3:
         raise ValueError(
             f"states has shape {np.shape(states)}: give one state, or one row of "
@@ -355,7 +356,7 @@ def _cut(node: Integers, value: np.ndarray, count: int) -> Integers:
 
     Returns the groups, numbered from 0 in the order of node and value.
     """
-    if value.dtype.kind in "iu":
+    if value.dtype.kind in "iub":
         group = np.unique(value, return_inverse=True)[1]
         key = node * (int(group.max()) + 1) + group
     else:

@@ -322,7 +322,6 @@ def _entries(name: str, given: Any) -> tuple[Integers, Integers, Array, tuple]:
 
 def _stages(source: Integers, target: Integers) -> Integers:
     """Return the stage of each node; refuse arcs that do not lead to the next stage."""
-    n = int(max(source.max(), target.max())) + 1
     for name, ends in (("source", source), ("target", target)):
         if ends.min() < (name == "target"):
             a = int(np.argmin(ends))
@@ -336,6 +335,13 @@ def _stages(source: Integers, target: Integers) -> Integers:
         raise ValueError(
             f"no arc leads to node {missing[0] + 1}: number the nodes without a gap, "
             "and leave out what is never visited"
+        )
+    n = len(reached) + 1
+    if source.max() >= n:
+        a = int(np.argmax(source))
+        raise ValueError(
+            f"arc {a} starts at node {source[a]}, to which no arc leads: number the "
+            "nodes without a gap, and leave out what is never visited"
         )
     order = np.argsort(source, kind="stable")
     edges = np.searchsorted(source, np.arange(n + 1), sorter=order)
