@@ -114,7 +114,7 @@ def test_the_wheel_holds_the_package(wheel, tracked):
         licences = {Path(n).name for n in archive.namelist() if "/licenses/" in n}
     assert "dynpo_lite/py.typed" in found
     assert found == {name for name in tracked if name.startswith("dynpo_lite/")}
-    assert licences == {"LICENSE", "LICENSE-text"}
+    assert licences == {"LICENSE", "LICENSE-text", "LICENSE-data"}
 
 
 def test_the_version_has_one_source():
