@@ -171,7 +171,10 @@ def test_every_reading_has_the_same_face(reading):
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: dp.Economy("x", [[1.0]], AGENTS), "scenarios = 'x' is no ScenarioTree"),
+        (
+            lambda: dp.Economy("x", [[1.0]], AGENTS),
+            "scenarios = 'x' is no ScenarioTree",
+        ),
         (lambda: dp.solve("x"), "economy = 'x' is no Economy"),
         (lambda: dp.check_allocation(None, None), "economy = None is no Economy"),
         (lambda: dp.swap_interval(3, LOSSES, 1), "economy = 3 is no Economy"),

@@ -11,8 +11,10 @@ import pytest
 from oracles import least_totals_by_lp
 
 import dynpo_lite as dp
-from dynpo_lite.companion.chapters import climate, credit, insurers, network
+from dynpo_lite.companion.chapters import climate, credit, insurers, network, weather
 from dynpo_lite.companion.files.economy_file import load_economy
+from dynpo_lite.companion.rerun.parameters import find_notebook, load_notebook
+from dynpo_lite.companion.rerun.record import harvest
 
 NORMAL = statistics.NormalDist()
 N = 14  # children a node
@@ -403,3 +405,61 @@ def test_each_has_one_command(name):
     assert last[0] == "total"
     assert abs(alone - traded - saved) < 0.02
     assert saved > 0
+
+
+# --- the weather of the chapter on an economy of your own -----------------------------
+
+
+@pytest.fixture(scope="module")
+def weather_surplus():
+    """What trade saves, by a recursion along the storm index, without the package.
+
+    With shortfalls alone all layers go to the agent with the lowest level.
+    """
+    draws, grid = 100_000, np.linspace(-5, 5, 41)
+    rng = np.random.default_rng(7)
+    news, own = rng.standard_normal(draws), rng.standard_normal((3, draws))
+    spread, loading = weather.OWN_SPREAD[:, None], weather.STORM_LOADING[:, None]
+
+    def losses(index):
+        drift = (spread**2 + loading**2) / 2
+        x = weather.EXPOSURE[:, None] * np.exp(loading * index + spread * own - drift)
+        return [*x, x.sum(axis=0)]
+
+    worth = [np.zeros(len(grid))] * 4  # of each agent alone, and of all together
+    for t in (2, 1, 0):
+        known = grid if t else [0.0]
+        rows = []
+        for z in known:
+            index = 0.6 * z + (0.8 if t else 1.0) * news
+            ahead = [np.interp(index, grid, own) for own in worth]
+            pairs = zip(losses(index), ahead, (0.8, 0.9, 0.95, 0.8), strict=True)
+            rows.append([tail_mean(x + later, level) for x, later, level in pairs])
+        worth = list(np.array(rows).T)
+    alone, together = sum(worth[:3]).item(), worth[3].item()
+    return together, alone - together
+
+
+def tail_mean(x, level):
+    n = round(len(x) * (1 - level))
+    return np.partition(x, -n)[-n:].mean()
+
+
+def test_paths_of_the_weather_show_what_trade_saves(weather_surplus):
+    """All paths are kept; a tree of means showed two fifths of it at best."""
+    together, saved = weather_surplus
+    assert abs(together - 2289) < 0.02 * 2289
+    assert abs(saved - 755) < 0.02 * 755
+    agents = [dp.ExpectedShortfall(level) for level in (0.8, 0.9, 0.95)]
+    paths, index = weather.simulate_with_index(100_000, seed=2)
+    made = dp.lattice_from_paths(paths, index, groups=64)
+    solution = dp.solve(dp.Economy(made.lattice, made.endowments, agents))
+    assert abs(solution.total_risk_to_go[0] - together) < 0.03 * together
+    assert abs(solution.surplus[0] - saved) < 0.03 * saved
+
+
+def test_the_chapter_shows_what_trade_saves(weather_surplus):
+    notebook = load_notebook(find_notebook("11_your_own_economy"))
+    mean, error = harvest(notebook)["replicated_surplus"]
+    assert abs(mean - weather_surplus[1]) < 0.03 * weather_surplus[1]
+    assert 0 < error < 0.02 * mean
