@@ -141,6 +141,13 @@ def test_the_wheel_alone_computes(bare, tmp_path):
     assert printed == "['776.613476']"
 
 
+def test_the_wheel_alone_solves_the_shipped_insurers(bare, tmp_path):
+    """Their figures come with it."""
+    module = "dynpo_lite.companion.chapters.insurers"
+    table = run(bare / "python", "-m", module, cwd=tmp_path)
+    assert table.split()[-4:] == ["total", "1934.63", "1803.58", "131.048"]
+
+
 def test_what_a_build_leaves_behind_is_ignored():
     leftover = ["build/lib/dynpo_lite/__init__.py", f"dist/{NAME}.tar.gz"]
     assert run("git", "check-ignore", *leftover, cwd=ROOT).split() == leftover

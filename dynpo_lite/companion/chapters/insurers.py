@@ -15,8 +15,9 @@ risk are invented; so the insurers are called A to F.
 """
 
 import csv
+import tomllib
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -25,29 +26,12 @@ from dynpo_lite.base import validate
 from dynpo_lite.base.types import Array, Integers
 from dynpo_lite.companion import outputs
 from dynpo_lite.companion.files.csv_tables import nodes_csv, numbered
+from dynpo_lite.companion.files.preferences import read_measure
 
-NAMES = tuple("ABCDEF")
 KNOWN = 2002  # the last year that the model looks at
 LONGEST = 5  # periods; 579,195 nodes
-DATA = Path(__file__).parent / "data" / "insurers.csv"
+DATA = Path(__file__).parent / "data"
 FIGURES = ("premium", "booked_2002", "final", "paid", "first")
-
-# name -> in Python, in an economy file; invented
-ATTITUDES = {
-    "A": (dp.ExpectedShortfall(0.3), 'kind = "expected_shortfall", level = 0.3'),
-    "B": (
-        dp.Mixture([dp.Expectation(), dp.WorstCase()], [0.8, 0.2]),
-        'kind = "mixture", weights = [0.8, 0.2], '
-        'of = [{kind = "expectation"}, {kind = "worst_case"}]',
-    ),
-    "C": (dp.ExpectedShortfall(0.75), 'kind = "expected_shortfall", level = 0.75'),
-    "D": (
-        dp.ProportionalHazard(0.75),
-        'kind = "proportional_hazard", exponent = 0.75',
-    ),
-    "E": (dp.Wang(0.8), 'kind = "wang", shift = 0.8'),
-    "F": (dp.DualPower(4), 'kind = "dual_power", power = 4'),
-}
 
 
 class InsurerData(NamedTuple):
@@ -104,7 +88,7 @@ def read_insurers() -> InsurerData:
     >>> float(data.premium[:, data.year == 2002].sum().round())  # USD million
     878.0
     """
-    with DATA.open(encoding="utf-8", newline="") as lines:
+    with (DATA / "insurers.csv").open(encoding="utf-8", newline="") as lines:
         rows = list(csv.DictReader(lines))
     group = tuple(dict.fromkeys(row["name"] for row in rows))
     year = np.array([int(row["year"]) for row in rows]).reshape(len(group), -1)[0]
@@ -140,8 +124,27 @@ def loss_ratios() -> LossRatios:
     return LossRatios(mean, phi, shocks, x[:, -1])
 
 
+def attitudes() -> dict[str, Any]:
+    """Return the invented measures of A to F, those of ``data/insurers.toml``.
+
+    Returns
+    -------
+    dict of str -> Distortion
+
+    Examples
+    --------
+    >>> attitudes()["E"]
+    Wang(shift=0.8)
+    """
+    table = tomllib.loads((DATA / "insurers.toml").read_text("utf-8"))
+    return {
+        agent["name"]: read_measure(agent["name"], agent["measure"])
+        for agent in table["agent"]
+    }
+
+
 def insurers_economy(
-    horizon: int = 3, persistence: float | None = None, agents: object = None
+    horizon: int = 3, persistence: float | None = None, agents: Any = None
 ) -> dp.Economy:
     """Return the economy of the six insurers, an exact tree.
 
@@ -193,10 +196,8 @@ def insurers_economy(
         losses.append(premium * np.exp(mean + x))
     parent = np.concatenate(parents)
     tree = dp.ScenarioTree(parent, np.where(parent < 0, 1.0, 1.0 / n))
-    attitudes = [measure for measure, _ in ATTITUDES.values()]
-    return dp.Economy(
-        tree, np.concatenate(losses, axis=1), attitudes if agents is None else agents
-    )
+    given = attitudes().values() if agents is None else agents
+    return dp.Economy(tree, np.concatenate(losses, axis=1), given)
 
 
 def write_example(folder: str | Path, horizon: int = 2) -> None:
@@ -215,23 +216,15 @@ def write_example(folder: str | Path, horizon: int = 2) -> None:
         If a file is there already, or the folder cannot be written.
     """
     economy, folder = insurers_economy(horizon), Path(folder)
-    table = nodes_csv(NAMES, numbered(economy.tree), economy.tree, economy.endowments)
-    split = economy.loads()[:, 0] / economy.loads()[:, 0].sum()
-    split = [round(float(part), 6) for part in split[:-1]]
-    split.append(round(1 - sum(split), 6))
-    agents = [
-        f'\n[[agent]]\nname = "{name}"\nmeasure = {{{words}}}\n'
-        for name, (_, words) in ATTITUDES.items()
-    ]
-    toml = (
-        "# Six real insurers, commercial auto, from 2003 on; attitudes are invented.\n"
-        "# Data: CAS loss reserving data, MPL-2.0; see insurers.py of the package.\n"
-        'title = "Six insurers share commercial auto losses"\n'
-        'currency = "USD million"\n'
-        'nodes = "nodes.csv"\n'
-        f"surplus_split = {split}  # by risk without trade over expected losses\n"
-    )
-    texts = {"nodes.csv": table, "economy.toml": toml + "".join(agents)}
+    load = economy.loads()[:, 0]
+    split = [float(f"{part:.6f}") for part in load / load.sum()]
+    split[-1] = round(1 - sum(split[:-1]), 6)
+    toml = (DATA / "insurers.toml").read_text("utf-8")
+    nodes = economy.tree, economy.endowments
+    texts = {
+        "nodes.csv": nodes_csv(list(attitudes()), numbered(economy.tree), *nodes),
+        "economy.toml": f"surplus_split = {split}  # by load without trade\n\n{toml}",
+    }
     for name in texts:
         if (folder / name).exists():
             raise ValueError(f"{folder / name} exists already: choose another folder")
@@ -240,4 +233,5 @@ def write_example(folder: str | Path, horizon: int = 2) -> None:
 
 
 if __name__ == "__main__":
-    print(dp.solve(insurers_economy(), surplus_split="load").summary(NAMES))
+    solution = dp.solve(insurers_economy(), surplus_split="load")
+    print(solution.summary(list(attitudes())))

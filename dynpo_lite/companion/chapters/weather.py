@@ -21,6 +21,7 @@ paths; ``tests/random_economies.py`` says of how many, and makes it again.
 import numpy as np
 
 from dynpo_lite.base import validate
+from dynpo_lite.base.types import Array
 
 NAMES = ("Coast", "Hills", "Plain")
 EXPOSURE = np.array([120.0, 60.0, 80.0])  # EUR million a year
@@ -30,7 +31,7 @@ PERSISTENCE = 0.6
 N_YEARS = 3
 
 
-def simulate(n_paths, seed, persistence=PERSISTENCE):
+def simulate(n_paths: int, seed: int, persistence: float = PERSISTENCE) -> Array:
     """Simulate the losses of the three insurers over three years.
 
     Parameters
@@ -57,7 +58,9 @@ def simulate(n_paths, seed, persistence=PERSISTENCE):
     return simulate_with_index(n_paths, seed, persistence)[0]
 
 
-def simulate_with_index(n_paths, seed, persistence=PERSISTENCE):
+def simulate_with_index(
+    n_paths: int, seed: int, persistence: float = PERSISTENCE
+) -> tuple[Array, Array]:
     """Simulate the losses and the storm index, which is all that the past tells.
 
     Parameters
