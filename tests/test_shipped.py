@@ -11,7 +11,14 @@ import pytest
 from oracles import least_totals_by_lp
 
 import dynpo_lite as dp
-from dynpo_lite.companion.chapters import climate, credit, insurers, network, weather
+from dynpo_lite.companion.chapters import (
+    climate,
+    credit,
+    insurer_data,
+    insurers,
+    network,
+    weather,
+)
 from dynpo_lite.companion.files.economy_file import load_economy
 from dynpo_lite.companion.rerun.parameters import find_notebook, load_notebook
 from dynpo_lite.companion.rerun.record import harvest
@@ -135,7 +142,7 @@ def test_what_six_insurers_could_do_instead(five):
     # by expected losses, and gains shared at each node: no insurer leaves the second
     assert abs(found["quota share"] - 3126.140) < 5e-4
     assert abs(found["yearly layers"] - 3145.350) < 5e-4
-    data = insurers.read_insurers()
+    data = insurer_data.read_insurers()
     premium = data.premium[:, data.year == 2002]
     part = premium / premium.sum()
     # by premium: other constants, other totals
@@ -185,12 +192,12 @@ def test_what_persists_is_worth_sharing(phi, surplus):
 
 
 def test_the_data_are_whole():
-    data = insurers.read_insurers()
+    data = insurer_data.read_insurers()
     assert len(data.group) == 6
     assert data.year.tolist() == list(range(1988, 2008))
     past = data.year <= 2002
     assert np.isnan(data.booked_2002[:, ~past]).all()
-    for name in insurers.FIGURES:
+    for name in insurer_data.FIGURES:
         table = getattr(data, name)
         assert table.shape == (6, 20)
         assert (table[:, past] > 0).all()

@@ -14,7 +14,6 @@ with 14 children a node: no seed, no simulation.  Premiums stay those of 2002.
 risk are invented; so the insurers are called A to F.
 """
 
-import csv
 import tomllib
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -23,35 +22,15 @@ import numpy as np
 
 import dynpo_lite as dp
 from dynpo_lite.base import validate
-from dynpo_lite.base.types import Array, Integers
+from dynpo_lite.base.types import Array
 from dynpo_lite.companion import outputs
+from dynpo_lite.companion.chapters.insurer_data import read_insurers
 from dynpo_lite.companion.files.csv_tables import nodes_csv, numbered
 from dynpo_lite.companion.files.preferences import read_measure
 
 KNOWN = 2002  # the last year that the model looks at
 LONGEST = 5  # periods; 579,195 nodes
-DATA = Path(__file__).parent / "data"
-FIGURES = ("premium", "booked_2002", "final", "paid", "first")
-
-
-class InsurerData(NamedTuple):
-    """The shipped figures, in USD million; nan where the file is empty.
-
-    Attributes
-    ----------
-    group : tuple of str
-        The six groups, A to F.
-    year : ndarray of shape (20,)
-    premium, booked_2002, final, paid, first : ndarray of shape (6, 20)
-    """
-
-    group: tuple[str, ...]
-    year: Integers
-    premium: Array
-    booked_2002: Array
-    final: Array
-    paid: Array
-    first: Array
+ECONOMY = Path(__file__).parent / "data" / "insurers.toml"
 
 
 class LossRatios(NamedTuple):
@@ -71,31 +50,6 @@ class LossRatios(NamedTuple):
     persistence: float
     shocks: Array
     now: Array
-
-
-def read_insurers() -> InsurerData:
-    """Return the shipped figures.
-
-    Returns
-    -------
-    InsurerData
-
-    Examples
-    --------
-    >>> data = read_insurers()
-    >>> data.group[0], data.year[[0, -1]].tolist()
-    ('State Farm Mut Grp', [1988, 2007])
-    >>> float(data.premium[:, data.year == 2002].sum().round())  # USD million
-    878.0
-    """
-    with (DATA / "insurers.csv").open(encoding="utf-8", newline="") as lines:
-        rows = list(csv.DictReader(lines))
-    group = tuple(dict.fromkeys(row["name"] for row in rows))
-    year = np.array([int(row["year"]) for row in rows]).reshape(len(group), -1)[0]
-    tables = [
-        np.array([float(row[name] or "nan") for row in rows]) / 1000 for name in FIGURES
-    ]
-    return InsurerData(group, year, *(table.reshape(-1, len(year)) for table in tables))
 
 
 def loss_ratios() -> LossRatios:
@@ -136,7 +90,7 @@ def attitudes() -> dict[str, Any]:
     >>> attitudes()["E"]
     Wang(shift=0.8)
     """
-    table = tomllib.loads((DATA / "insurers.toml").read_text("utf-8"))
+    table = tomllib.loads(ECONOMY.read_text("utf-8"))
     return {
         agent["name"]: read_measure(agent["name"], agent["measure"])
         for agent in table["agent"]
@@ -219,7 +173,7 @@ def write_example(folder: str | Path, horizon: int = 2) -> None:
     load = economy.loads()[:, 0]
     split = [float(f"{part:.6f}") for part in load / load.sum()]
     split[-1] = round(1 - sum(split[:-1]), 6)
-    toml = (DATA / "insurers.toml").read_text("utf-8")
+    toml = ECONOMY.read_text("utf-8")
     nodes = economy.tree, economy.endowments
     texts = {
         "nodes.csv": nodes_csv(list(attitudes()), numbered(economy.tree), *nodes),
