@@ -183,6 +183,27 @@ def test_the_surplus_is_split_by_load(five):
     load = five.risk_without_trade()[:, 0] - five.endowments[:, 1:] @ chance
     assert np.allclose(saved / saved.sum(), load / load.sum(), rtol=1e-9, atol=0)
     assert abs(five.aggregate[1:] @ chance - 2979) < 0.5
+    # the first year: B carries the lowest layer, then D, then A; the others pay
+    layers = solution.layers[0]
+    assert [np.flatnonzero(layer.shares).tolist() for layer in layers] == [
+        [1],
+        [3],
+        [0],
+    ]
+    ends = [layer.exhaustion for layer in layers[:2]]
+    assert np.allclose(ends, [3035, 3090], rtol=0, atol=0.5)
+    assert np.allclose(
+        solution.premium[[2, 4, 5], 0], [525.4, 257.0, 141.7], rtol=0, atol=0.05
+    )
+
+
+@pytest.mark.parametrize(
+    "measure", [dp.ExpectedShortfall(0.75), dp.ProportionalHazard(0.6), dp.Wang(0.5)]
+)
+def test_diversification_alone_saves_half_of_the_load(measure):
+    economy = insurers.insurers_economy(4, agents=[measure] * 6)
+    saved = dp.solve(economy).surplus[0] / economy.loads()[:, 0].sum()
+    assert 0.455 < saved < 0.505
 
 
 @pytest.mark.parametrize(("phi", "surplus"), [(0, 90), (0.3, 111), (0.8, 153)])
