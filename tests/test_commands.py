@@ -9,6 +9,8 @@ import ast
 import json
 import re
 import shlex
+import subprocess
+import sys
 from doctest import ELLIPSIS, OutputChecker
 from pathlib import Path
 
@@ -105,6 +107,8 @@ def run_command(line, code=0):
     if program == "make":
         rules = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.M)
         assert set(words) <= set(rules), line
+    elif program == "python" and words[0] == "-m":
+        subprocess.run([sys.executable, *words], check=True, stdout=subprocess.DEVNULL)
     elif program in ("python", "python3"):
         assert (ROOT / words[0]).is_file(), line
     else:

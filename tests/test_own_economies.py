@@ -9,7 +9,7 @@ import dynpo_lite as dp
 from dynpo_lite.companion.files.economy_file import example_path, load_economy
 
 OWN = "11_your_own_economy"
-FEW = {"n_paths": 200, "bins": 2}
+FEW = {"n_paths": 200, "groups": 2}
 OWED = [[0, 0, 2, 0, 4, 0, 8], [0, 2, 0, 2, 0, 4, 4]]
 WHERE = "[[agent.where]]\nnodes = ['2']\nmeasure = {kind = 'worst_case'}\n"
 TWO = [shortfall(0.5), shortfall(0.75)]

@@ -114,7 +114,7 @@ def test_the_wheel_holds_the_package(wheel, tracked):
         licences = {Path(n).name for n in archive.namelist() if "/licenses/" in n}
     assert "dynpo_lite/py.typed" in found
     assert found == {name for name in tracked if name.startswith("dynpo_lite/")}
-    assert licences == {"LICENSE", "LICENSE-text"}
+    assert licences == {"LICENSE", "LICENSE-text", "LICENSE-data"}
 
 
 def test_the_version_has_one_source():
@@ -139,6 +139,13 @@ def test_the_wheel_alone_computes(bare, tmp_path):
     place, printed = run(bare / "python", "-c", code, cwd=tmp_path).splitlines()
     assert Path(place).is_relative_to(bare.parent)
     assert printed == "['776.613476']"
+
+
+def test_the_wheel_alone_solves_the_shipped_insurers(bare, tmp_path):
+    """Their figures come with it."""
+    module = "dynpo_lite.companion.chapters.insurers"
+    table = run(bare / "python", "-m", module, cwd=tmp_path)
+    assert table.split()[-4:] == ["total", "1934.63", "1803.58", "131.048"]
 
 
 def test_what_a_build_leaves_behind_is_ignored():

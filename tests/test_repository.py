@@ -89,8 +89,8 @@ def test_the_manifest_of_codecheck_names_files():
 
 def test_the_licences_are_those_named():
     """The texts are fixed by their digests: nobody edits a licence in passing."""
-    assert PROJECT["license"] == "MIT AND CC-BY-4.0"
-    assert PROJECT["license-files"] == ["LICENSE", "LICENSE-text"]
+    assert PROJECT["license"] == "MIT AND CC-BY-4.0 AND MPL-2.0"
+    assert PROJECT["license-files"] == ["LICENSE", "LICENSE-text", "LICENSE-data"]
     assert CITATION["license"] == "MIT"
     digests = {
         name: hashlib.sha256((ROOT / name).read_bytes()).hexdigest()[:16]
@@ -98,7 +98,8 @@ def test_the_licences_are_those_named():
     }
     assert digests == {
         "LICENSE": "ab119e54082e9b4e",
-        "LICENSE-text": "401811d7fc7206ae",
+        "LICENSE-text": "a1d9e9b251324150",
+        "LICENSE-data": "fab3dd6bdab226f1",
     }
 
 

@@ -87,7 +87,7 @@ CHANGES = {
     OWN: {
         "economy_path": str(example_path("two_period")),
         "n_paths": 3000,
-        "bins": 3,
+        "groups": 12,
         "seed": 2,
     },
 }
@@ -208,10 +208,10 @@ def test_swapping_the_agents_swaps_the_answer():
 @pytest.mark.parametrize(
     "values",
     [
-        {"seed": 2, "n_paths": 900, "bins": 3},
+        {"seed": 2, "n_paths": 900, "groups": 3},
         {"economy_path": str(example_path("two_period"))},
-        {"bins": 2, "seed": 5},
-        {"bins": 6, "n_paths": 6000},
+        {"groups": 2, "seed": 5},
+        {"groups": 100, "n_paths": 6000},
     ],
     ids=lambda v: ",".join(v),
 )

@@ -105,12 +105,12 @@ def gains(risks, names, currency):
 
 @plt.rc_context(STYLE)
 def convergence(values, currency):
-    """Draw how the least total risk moves with the number of paths and bins.
+    """Draw how the least total risk moves with the number of paths and groups.
 
     Parameters
     ----------
     values : mapping of int to (sequence of int, sequence of float)
-        Number of bins -> (numbers of paths, least total risks at time 0).
+        Number of groups a year -> (numbers of paths, least total risks at time 0).
     currency : str
 
     Returns
@@ -119,13 +119,13 @@ def convergence(values, currency):
         The mapping itself.
     """
     _, axes = plt.subplots()
-    for j, (bins, (paths, totals)) in enumerate(values.items()):
+    for j, (groups, (paths, totals)) in enumerate(values.items()):
         axes.plot(
             paths,
             totals,
             marker=MARKERS[j % len(MARKERS)],
             **line(j),
-            label=f"{bins} bins a node",
+            label=f"{groups} group{'s' * (groups > 1)} a year",
         )
     axes.set_xscale("log")
     axes.set(xlabel="simulated paths", ylabel=plain(f"least total risk ({currency})"))

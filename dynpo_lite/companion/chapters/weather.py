@@ -21,6 +21,7 @@ paths; ``tests/random_economies.py`` says of how many, and makes it again.
 import numpy as np
 
 from dynpo_lite.base import validate
+from dynpo_lite.base.types import Array
 
 NAMES = ("Coast", "Hills", "Plain")
 EXPOSURE = np.array([120.0, 60.0, 80.0])  # EUR million a year
@@ -30,17 +31,13 @@ PERSISTENCE = 0.6
 N_YEARS = 3
 
 
-def simulate(n_paths, seed, persistence=PERSISTENCE):
+def simulate(n_paths: int, seed: int, persistence: float = PERSISTENCE) -> Array:
     """Simulate the losses of the three insurers over three years.
 
     Parameters
     ----------
-    n_paths : int
-        At least 1.
-    seed : int
-        Of ``numpy.random.default_rng``, at least 0.
-    persistence : float
-        The correlation of the storm index in neighbouring years, in [0, 1].
+    n_paths, seed, persistence
+        As for :func:`simulate_with_index`.
 
     Returns
     -------
@@ -58,6 +55,41 @@ def simulate(n_paths, seed, persistence=PERSISTENCE):
     >>> losses.shape, losses.mean(axis=0)[-1].round().tolist()  # the exposures
     ((100000, 3, 3), [120.0, 60.0, 80.0])
     """
+    return simulate_with_index(n_paths, seed, persistence)[0]
+
+
+def simulate_with_index(
+    n_paths: int, seed: int, persistence: float = PERSISTENCE
+) -> tuple[Array, Array]:
+    """Simulate the losses and the storm index, which is all that the past tells.
+
+    Parameters
+    ----------
+    n_paths : int
+        At least 1.
+    seed : int
+        Of ``numpy.random.default_rng``, at least 0.
+    persistence : float
+        The correlation of the storm index in neighbouring years, in [0, 1].
+
+    Returns
+    -------
+    losses : ndarray of shape (n_paths, 3, 3)
+        In EUR million: path, year, insurer in the order of ``NAMES``.
+    index : ndarray of shape (n_paths, 3)
+        Of each year.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument lies outside its domain.
+
+    Examples
+    --------
+    >>> losses, index = simulate_with_index(100_000, seed=1)
+    >>> round(float(np.corrcoef(index[:, 0], index[:, 1])[0, 1]), 2)
+    0.6
+    """
     n_paths = validate.integer("n_paths", n_paths, 1)
     rng = np.random.default_rng(validate.integer("seed", seed, 0))
     persistence = validate.number("persistence", persistence, 0, 1)
@@ -68,4 +100,4 @@ def simulate(n_paths, seed, persistence=PERSISTENCE):
         index[:, t] = persistence * index[:, t - 1] + news
     drift = (STORM_LOADING**2 + OWN_SPREAD**2) / 2
     storms = STORM_LOADING * index[:, :, None]
-    return EXPOSURE * np.exp(storms + OWN_SPREAD * own - drift)
+    return EXPOSURE * np.exp(storms + OWN_SPREAD * own - drift), index
