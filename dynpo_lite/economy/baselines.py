@@ -58,9 +58,9 @@ def baselines(economy: Economy) -> dict[str, Arrangement]:
     Notes
     -----
     Conditional law.  What yearly layers cost depends on their premia too: premia that
-    follow the node are a risk when seen from earlier.  The myopic optimum has the layers and the risks at time 0 of the
-    dynamic one, and shares what is sure at later nodes equally (Proposition 3.5 of the
-    paper); among myopic optima it is one of many.
+    follow the node are a risk when seen from earlier.  The myopic optimum has the
+    layers and the risks at time 0 of the dynamic one, and shares what is sure at later
+    nodes equally (Proposition 3.5 of the paper); among myopic optima it is one of many.
 
     Examples
     --------
