@@ -174,13 +174,13 @@ def _run(arguments: argparse.Namespace) -> None:
 
 
 def _solve(arguments: argparse.Namespace) -> None:
-    example = _example(arguments)
-    if (example is not None) == (arguments.economy is not None):
+    asked = arguments.economy, arguments.example, arguments.example_two_period
+    if asked.count(None) != 2:
         either = "an economy, as in dynpo solve ECONOMY.toml -o DIR"
         one = "one folder for an example, as in dynpo solve --example DIR"
         raise ValueError(f"give either {either}, or {one}")
-    if example:
-        return _write_example(*example)
+    if arguments.economy is None:
+        return _write_example(*_example(arguments))
     work = Work(_seconds(arguments.time_limit), aloud=True)
     path = Path(arguments.economy)
     file = economy_file.load_economy(path)
@@ -208,19 +208,14 @@ def _solve(arguments: argparse.Namespace) -> None:
     print(f"\nwrote {', '.join(texts)} to {folder}")
 
 
-def _example(arguments: argparse.Namespace) -> tuple[str, Path] | None:
+def _example(arguments: argparse.Namespace) -> tuple[str, Path]:
     """Return the example that is asked for, and its folder."""
-    given, folder = arguments.example, arguments.example_two_period
-    if given is None:
-        return None if folder is None else ("two_period", Path(folder))
-    if folder is not None or len(given) > 2:
-        raise ValueError("give one example, as in dynpo solve --example chain DIR")
-    if len(given) == 1:
-        return economy_file.EXAMPLES[0], Path(given[0])
-    names = ", ".join(economy_file.EXAMPLES)
-    if given[0] not in economy_file.EXAMPLES:
-        raise ValueError(f"--example {given[0]!r} is unknown: choose one of {names}")
-    return given[0], Path(given[1])
+    known = economy_file.EXAMPLES
+    *name, folder = arguments.example or ["two_period", arguments.example_two_period]
+    if name and name not in [[one] for one in known]:
+        cure = f"write --example NAME DIR with one of {', '.join(known)}"
+        raise ValueError(f"--example {' '.join(name)!r} is unknown: {cure}")
+    return (name or known)[0], Path(folder)
 
 
 def _seconds(given: str | None) -> float | None:

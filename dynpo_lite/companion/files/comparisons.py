@@ -37,9 +37,9 @@ def arrangements(file: EconomyFile, solution: Solution) -> list[dict[str, Any]]:
     >>> for each in arrangements(chain, chain.solve()):
     ...     print(each["name"], each["nodes_left"])
     no trade 0
-    quota share 4
+    quota share 10
     yearly layers 0
-    myopic 6
+    myopic 9
     dynamic optimum 0
     """
     economy = file.economy

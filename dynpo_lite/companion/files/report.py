@@ -28,13 +28,13 @@ ABOUT = {
     "as this file asks": "the solution of this report",
 }
 PART_NAMES = {
-    "own": "own loss without trade",
     "layer": "loss of the layers carried",
     "price": "received for carrying them",
     "sure": "part of what is certain",
     "transfer": "paid so that others carry the rest",
     "reserve": "put off to later times",
-    "payment": "bill",
+    "payment": "bill: the sum",
+    "own": "for comparison: own loss",
 }
 
 
@@ -71,13 +71,24 @@ def report_page(file: EconomyFile, solution: Solution, summary: dict[str, Any]) 
 # --- pieces ---------------------------------------------------------------------------
 
 
-def _table(header: Sequence[str], rows: Iterable[Sequence], about: str) -> str:
-    """Return a table of texts, which are escaped; the first column names the row."""
-    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in header)
+def _table(
+    header: Sequence[str], rows: Iterable[Sequence], about: str, words: bool = False
+) -> str:
+    """Return a table of texts, which are escaped; the first column names the row.
+
+    ``words`` says that the last column is no number.
+    """
+    kinds = [""] * (len(header) - 1) + [' class="words"' if words else ""]
+    head = "".join(
+        f'<th scope="col"{kind}>{escape(name)}</th>'
+        for name, kind in zip(header, kinds)
+    )
     lines = []
     for first, *cells in rows:
-        line = "".join(f"<td>{escape(str(cell))}</td>" for cell in cells)
-        lines.append(f'<tr><th scope="row">{escape(str(first))}</th>{line}</tr>')
+        line = "".join(
+            f"<td{kind}>{escape(cell)}</td>" for cell, kind in zip(cells, kinds[1:])
+        )
+        lines.append(f'<tr><th scope="row">{escape(first)}</th>{line}</tr>')
     return (
         f'<div class="scroll" tabindex="0" role="region" aria-label="{escape(about)}">'
         f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(lines)}</tbody></table>"
@@ -169,7 +180,7 @@ def _tower(file: EconomyFile, solution: Solution) -> str:
             figures.tower(layers, file.names, file.currency),
             "Layers from below upwards; the colour says who carries them.",
         ),
-        _table([f"layer, {file.currency}", "carried by"], rows, "layers"),
+        _table([f"layer, {file.currency}", "carried by"], rows, "layers", words=True),
     )
 
 
@@ -189,7 +200,7 @@ def _bills(file: EconomyFile, solution: Solution) -> str:
     if not single:
         names = [f"group {j + 1}" for j in range(len(weight))]
         text = (
-            f"There are {len(total)} scenarios; sorted by the total loss they form "
+            f"There are {len(total):,} scenarios; sorted by the total loss they form "
             f"{len(weight)} groups, and the means of each group are shown. Single "
             "bills are in bills.csv."
         )
@@ -245,7 +256,7 @@ def _over_time(file: EconomyFile, solution: Solution) -> str:
         chance = scenarios.unconditional[nodes]
         low, high = _range(traded[nodes], chance)
         lines.append([alone[nodes] @ chance, traded[nodes] @ chance, low, high])
-        rows.append([f"time {t}", f"{len(nodes)}", *map(shown_amount, lines[-1])])
+        rows.append([f"time {t}", f"{len(nodes):,}", *map(shown_amount, lines[-1])])
     if len(rows) > MOST_ROWS:
         rest = f"{len(rows) - MOST_ROWS + 1} more times"
         rows = [*rows[: MOST_ROWS - 1], [rest, *["see totals.csv"] * 5]]
@@ -296,7 +307,7 @@ def _arrangements(summary: dict[str, Any]) -> str:
         "leaves does not deliver its total."
     )
     header = ["", "total risk", "saved", "nodes at which somebody leaves", "what it is"]
-    return _section(title, _said(text), _table(header, rows, title))
+    return _section(title, _said(text), _table(header, rows, title, words=True))
 
 
 def _error_bar(file: EconomyFile, summary: dict[str, Any]) -> str:
@@ -312,13 +323,13 @@ def _error_bar(file: EconomyFile, summary: dict[str, Any]) -> str:
     keys = ("answer", "standard_error", "drift")
     rows = [[r["what"], *(shown_amount(r[key]) for key in keys)] for r in bar["rows"]]
     measured = (
-        f"The economy was solved again for {bar['repeats']} random halves ({half} of "
-        f"{n} paths) and as many quarters ({quarter}). The spread of the halves is the "
-        "standard error of the answer for all paths: what other paths of the same "
+        f"The economy was solved again for {bar['repeats']} random halves ({half:,} of "
+        f"{n:,} paths) and as many quarters ({quarter:,}). The spread of the halves is "
+        "the standard error of the answer for all paths: what other paths of the same "
         "model would change. The drift is by how much the mean answer moves from "
         "quarters to halves: few paths in a node make noise look like risk, and coarse "
-        "groups forget. If it shrinks in proportion to the number of paths, half of it is "
-        "still to come."
+        "groups forget. If it shrinks in proportion to the number of paths, half of "
+        "it is still to come."
     )
     limits = (
         "Not measured: what the grouping of paths forgets at every size, and whether "
@@ -330,9 +341,9 @@ def _error_bar(file: EconomyFile, summary: dict[str, Any]) -> str:
 
 def _settings(file: EconomyFile, summary: dict[str, Any]) -> str:
     scenarios = file.economy.scenarios
-    size = f"{scenarios.n_nodes} nodes"
+    size = f"{scenarios.n_nodes:,} nodes"
     if scenarios.kind == "lattice":
-        size += f", {scenarios.n_entries} arcs"
+        size += f", {scenarios.n_entries:,} arcs"
     rows = [
         ["scenarios", f"{scenarios.kind}, {size}, {scenarios.horizon} periods"],
         ["law", summary["law"]],
@@ -342,4 +353,6 @@ def _settings(file: EconomyFile, summary: dict[str, Any]) -> str:
         *(["not done in time", what] for what in summary["not_done_in_time"]),
         ["versions", ", ".join(f"{k} {v}" for k, v in summary["versions"].items())],
     ]
-    return _section("How this was computed", _table(["", ""], rows, "settings"))
+    return _section(
+        "How this was computed", _table(["", ""], rows, "settings", words=True)
+    )

@@ -140,7 +140,7 @@ def _svg(name: str, draw: Callable, height: float, told: str) -> str:
         from matplotlib.figure import Figure
 
         with mpl.rc_context(STYLE | {"svg.hashsalt": name}):
-            figure = Figure(figsize=(4.8, height), layout="constrained")
+            figure = Figure(figsize=(4.3, height), layout="constrained")
             draw(figure.add_subplot())
             stream = io.StringIO()
             empty = dict.fromkeys(("Date", "Creator", "Format", "Type"))
