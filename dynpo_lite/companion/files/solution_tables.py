@@ -40,10 +40,12 @@ def _allocation(file: EconomyFile, solution: Solution) -> str:
     paid = clean(solution.allocation, file.economy.scale)
     if isinstance(scenarios, ScenarioTree):
         header = ["node", "parent", "stage", "probability", *file.names]
-        return write_csv(header, zip(*_nodes(file), scenarios.probability, *paid))
+        columns = [*_nodes(file), scenarios.probability.tolist(), *paid.tolist()]
+        return write_csv(header, zip(*columns))
     paid = scenarios.entries(paid)
     ends = [[names[v] for v in end] for end in (scenarios.source, scenarios.target)]
-    columns = [*ends, scenarios.stage[scenarios.target], scenarios.probability, *paid]
+    stage = scenarios.stage[scenarios.target].tolist()
+    columns = [*ends, stage, scenarios.probability.tolist(), *paid.tolist()]
     header = ["source", "target", "stage", "probability", *file.names]
     if file.arc_names:
         header, columns = ["path", *header], [file.arc_names, *columns]
@@ -54,9 +56,9 @@ def _risks(file: EconomyFile, solution: Solution) -> str:
     scenarios, names, agents = file.economy.scenarios, file.node_names, file.names
     risks = [solution.risk_without_trade, solution.risk_to_go, solution.premium]
     risks += [solution.risk_interval, solution.premium_interval]
-    numbers = clean(np.dstack(risks), file.economy.scale)
+    numbers = clean(np.dstack(risks), file.economy.scale).tolist()
     places = product(range(scenarios.first[scenarios.horizon]), range(len(agents)))
-    rows = [[names[v], agents[i], *numbers[i, v]] for v, i in places]
+    rows = [[names[v], agents[i], *numbers[i][v]] for v, i in places]
     header = ["node", "agent", "risk_without_trade", "risk_with_trade", "premium"]
     header += ["risk_low", "risk_high", "premium_low", "premium_high"]
     return write_csv(header, rows)
@@ -100,13 +102,14 @@ def _bill_rows(
     for node in nodes:
         bills = solution.bills(node)
         parts = [getattr(bills, part) for part in PARTS]
-        numbers = clean(np.dstack(parts), file.economy.scale)
+        numbers = clean(np.dstack(parts), file.economy.scale).tolist()
+        chances = bills.probability.tolist()
         arcs = entries_of(file, node) if file.arc_names else ()
         for j, v in enumerate(bills.target.tolist()):
             start = [file.arc_names[arcs[j]]] if file.arc_names else []
             start += [file.node_names[node], file.node_names[v]]
             for i, agent in enumerate(file.names):
-                yield [*start, float(bills.probability[j]), agent, *numbers[i, j]]
+                yield [*start, chances[j], agent, *numbers[i][j]]
 
 
 def entries_of(file: EconomyFile, node: int) -> np.ndarray:
