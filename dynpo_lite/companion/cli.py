@@ -246,9 +246,10 @@ def _infeasible(file: economy_file.EconomyFile, error: Infeasible) -> str:
 def _print_solution(summary: dict[str, Any]) -> None:
     kinds = ("risk_without_trade", "risk_with_trade", "gain")
     agents = summary["agents"]
+    size = max(abs(agent[kinds[0]]) for agent in agents)
     total = {"name": "total"} | {k: sum(agent[k] for agent in agents) for k in kinds}
     rows = [
-        [a["name"], *(shown_amount(a[kind]) for kind in kinds)]
+        [a["name"], *(shown_amount(a[kind], size) for kind in kinds)]
         for a in (*agents, total)
     ]
     print(f"{summary['title']}\nRisk at time 0, in {summary['currency']}:\n")

@@ -4,7 +4,8 @@ Every text of the user's is escaped; numbers are rounded, ``solution.json`` and 
 tables have all digits.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from html import escape
 from pathlib import Path
 from string import Template
@@ -58,7 +59,7 @@ def report_page(file: EconomyFile, solution: Solution, summary: dict[str, Any]) 
         _tower(file, solution),
         _bills(file, solution),
         _over_time(file, solution),
-        _arrangements(summary),
+        _arrangements(file, summary),
         _error_bar(file, summary),
         _settings(file, summary),
     ]
@@ -111,6 +112,11 @@ def _figure(picture: str, caption: str) -> str:
     return f"<figure>{picture}<figcaption>{escape(caption)}</figcaption></figure>"
 
 
+def _amounts(file: EconomyFile) -> Callable[[float], str]:
+    """Return how amounts of the file are shown."""
+    return partial(shown_amount, size=file.economy.scale)
+
+
 def _percent(p: float) -> str:
     return f"{100 * p:.3g} %"
 
@@ -119,16 +125,17 @@ def _percent(p: float) -> str:
 
 
 def _gains(file: EconomyFile, solution: Solution, summary: dict[str, Any]) -> str:
+    show = _amounts(file)
     kinds = ("risk_without_trade", "risk_with_trade", "gain")
     agents = summary["agents"]
     total = {"name": "together"} | {k: sum(a[k] for a in agents) for k in kinds}
-    rows = [[a["name"], *(shown_amount(a[k]) for k in kinds)] for a in (*agents, total)]
+    rows = [[a["name"], *(show(a[k]) for k in kinds)] for a in (*agents, total)]
     before, after = total["risk_without_trade"], total["risk_with_trade"]
     saved = f" ({_percent((before - after) / before)})" if before > 0 else ""
     lead = (
-        f"Without trade the risks of all agents sum to {shown_amount(before)} "
-        f"{file.currency} today; with trade to {shown_amount(after)}. Trade saves "
-        f"{shown_amount(before - after)}{saved}."
+        f"Without trade the risks of all agents sum to {show(before)} "
+        f"{file.currency} today; with trade to {show(after)}. Trade saves "
+        f"{show(before - after)}{saved}."
     )
     if not summary["certificate"]["available"]:
         judged = f"There is no independent check: {summary['certificate']['reason']}."
@@ -149,6 +156,7 @@ def _gains(file: EconomyFile, solution: Solution, summary: dict[str, Any]) -> st
 
 
 def _tower(file: EconomyFile, solution: Solution) -> str:
+    show = _amounts(file)
     key = 0 if file.retention == "state-dependent" else 1
     layers = solution.layers.get(key, ())
     if not layers:
@@ -163,10 +171,10 @@ def _tower(file: EconomyFile, solution: Solution) -> str:
             for name, share in zip(file.names, layer.shares)
             if share > 0
         )
-        ends = shown_amount(layer.attachment), shown_amount(layer.exhaustion)
+        ends = show(layer.attachment), show(layer.exhaustion)
         rows.append([f"{ends[0]} to {ends[1]}", parts])
     if len(rows) < len(layers):
-        top = shown_amount(layers[-1].exhaustion)
+        top = show(layers[-1].exhaustion)
         rest = len(layers) - len(rows)
         rows.append([f"{rest} more, up to {top}", "see layers.csv"])
     text = (
@@ -185,6 +193,7 @@ def _tower(file: EconomyFile, solution: Solution) -> str:
 
 
 def _bills(file: EconomyFile, solution: Solution) -> str:
+    show = _amounts(file)
     bills = solution.bills(0)
     total, chance = bills.own.sum(axis=0), bills.probability
     group = _groups(total, chance)
@@ -195,8 +204,9 @@ def _bills(file: EconomyFile, solution: Solution) -> str:
     }
     totals = np.bincount(group, chance * total) / weight
     single = len(weight) == len(total)
-    names = [f"scenario {j + 1}" for j in range(len(weight))]
-    text = "Each way on from today is a scenario, listed by the total loss."
+    ends = bills.target[np.argsort(group)] if single else ()
+    names = [figures.short(file.node_names[v], 30) for v in ends]
+    text = "Each way on from today, named by where it leads, listed by the total loss."
     if not single:
         names = [f"group {j + 1}" for j in range(len(weight))]
         text = (
@@ -210,10 +220,10 @@ def _bills(file: EconomyFile, solution: Solution) -> str:
     rows = []
     for j, name in enumerate(names):
         pairs = zip(means["own"][:, j], means["payment"][:, j])
-        row = [name, _percent(weight[j]), shown_amount(totals[j])]
-        rows.append(row + [shown_amount(x) for pair in pairs for x in pair])
+        row = [name, _percent(weight[j]), show(totals[j])]
+        rows.append(row + [show(x) for pair in pairs for x in pair])
     average = [
-        [label, *map(shown_amount, getattr(bills, part) @ chance)]
+        [label, *map(show, getattr(bills, part) @ chance)]
         for part, label in PART_NAMES.items()
     ]
     picture = figures.bills(
@@ -248,6 +258,7 @@ def _groups(total: np.ndarray, chance: np.ndarray) -> np.ndarray:
 
 
 def _over_time(file: EconomyFile, solution: Solution) -> str:
+    show = _amounts(file)
     scenarios = file.economy.scenarios
     alone, traded = solution.risk_without_trade.sum(axis=0), solution.total_risk_to_go
     rows, lines = [], []
@@ -256,7 +267,7 @@ def _over_time(file: EconomyFile, solution: Solution) -> str:
         chance = scenarios.unconditional[nodes]
         low, high = _range(traded[nodes], chance)
         lines.append([alone[nodes] @ chance, traded[nodes] @ chance, low, high])
-        rows.append([f"time {t}", f"{len(nodes):,}", *map(shown_amount, lines[-1])])
+        rows.append([f"time {t}", f"{len(nodes):,}", *map(show, lines[-1])])
     if len(rows) > MOST_ROWS:
         rest = f"{len(rows) - MOST_ROWS + 1} more times"
         rows = [*rows[: MOST_ROWS - 1], [rest, *["see totals.csv"] * 5]]
@@ -285,7 +296,8 @@ def _range(x: np.ndarray, chance: np.ndarray) -> tuple[float, float]:
     return float(x[order[low]]), float(x[order[min(high, len(x) - 1)]])
 
 
-def _arrangements(summary: dict[str, Any]) -> str:
+def _arrangements(file: EconomyFile, summary: dict[str, Any]) -> str:
+    show = _amounts(file)
     compared = summary["arrangements"]
     title = "Other arrangements"
     if compared is None:
@@ -299,7 +311,7 @@ def _arrangements(summary: dict[str, Any]) -> str:
     for each in compared:
         saved = none - each["total_risk"]
         left = f"{each['nodes_left']} of {each['nodes']}"
-        amounts = map(shown_amount, (each["total_risk"], saved))
+        amounts = map(show, (each["total_risk"], saved))
         rows.append([each["name"], *amounts, left, ABOUT.get(each["name"], "")])
     text = (
         "The total of all risks today under other arrangements, and at how many nodes "
@@ -320,16 +332,17 @@ def _error_bar(file: EconomyFile, summary: dict[str, Any]) -> str:
         why = bar["reason"] if bar else why
         return _section(title, _said(f"There is no error bar: {why}."))
     quarter, half, n = bar["paths"]
+    show = _amounts(file)
     keys = ("answer", "standard_error", "drift")
-    rows = [[r["what"], *(shown_amount(r[key]) for key in keys)] for r in bar["rows"]]
+    rows = [[r["what"], *(show(r[key]) for key in keys)] for r in bar["rows"]]
     measured = (
         f"The economy was solved again for {bar['repeats']} random halves ({half:,} of "
         f"{n:,} paths) and as many quarters ({quarter:,}). The spread of the halves is "
         "the standard error of the answer for all paths: what other paths of the same "
         "model would change. The drift is by how much the mean answer moves from "
         "quarters to halves: few paths in a node make noise look like risk, and coarse "
-        "groups forget. If it shrinks in proportion to the number of paths, half of "
-        "it is still to come."
+        "groups forget. If it shrinks like one over the number of paths, half of it is "
+        "still to come; a worst case grows on and on."
     )
     limits = (
         "Not measured: what the grouping of paths forgets at every size, and whether "

@@ -1,5 +1,6 @@
 """What the independent check found, in one line."""
 
+import math
 from typing import Any
 
 
@@ -27,12 +28,18 @@ def verdict(summary: dict[str, Any]) -> str:
     return "; ".join(faults) or "the shares do not sum to the losses"
 
 
-def shown_amount(x: float) -> str:
-    """Return an amount as people read it.
+def shown_amount(x: float, size: float = 1.0) -> str:
+    """Return an amount as people read it, among others of some size.
 
     Examples
     --------
     >>> shown_amount(1234.5), shown_amount(2e15), shown_amount(-1e-9)
     ('1,234.50', '2e+15', '0.00')
+    >>> shown_amount(0.00123456, 0.005)
+    '0.00123'
     """
-    return f"{x:,.2f}".replace("-0.00", "0.00") if abs(x) < 1e12 else f"{x:.6g}"
+    if abs(x) >= 1e12 or not size >= 1e-9:
+        return f"{x:.6g}"
+    places = 2 + max(0, -math.floor(math.log10(size)))
+    text = f"{x:,.{places}f}"
+    return text.removeprefix("-") if float(text.replace(",", "")) == 0 else text
