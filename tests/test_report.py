@@ -62,6 +62,7 @@ def pages():
 def test_a_page_is_complete_and_stands_alone(pages, name):
     found = Reader(pages[name])
     assert found.tags.count("h1") == 1
+    assert "<th></th>" not in re.sub(" [^>]*", "", pages[name])
     assert found.tags.count("svg") == 4
     assert found.tags.count("section") == 6 + (name == "paths")
     assert not {"script", "link", "img", "iframe", "object"} & set(found.tags)

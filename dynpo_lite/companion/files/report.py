@@ -81,9 +81,10 @@ def _table(
     """
     kinds = [""] * (len(header) - 1) + [' class="words"' if words else ""]
     head = "".join(
-        f'<th scope="col"{kind}>{escape(name)}</th>'
+        f'<th scope="col"{kind}>{escape(name)}</th>' if name else "<td></td>"
         for name, kind in zip(header, kinds)
     )
+    head = f"<thead><tr>{head}</tr></thead>" if any(header) else ""
     lines = []
     for first, *cells in rows:
         line = "".join(
@@ -92,7 +93,7 @@ def _table(
         lines.append(f'<tr><th scope="row">{escape(first)}</th>{line}</tr>')
     return (
         f'<div class="scroll" tabindex="0" role="region" aria-label="{escape(about)}">'
-        f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(lines)}</tbody></table>"
+        f"<table>{head}<tbody>{''.join(lines)}</tbody></table>"
         "</div>"
     )
 

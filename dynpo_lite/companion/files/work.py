@@ -83,7 +83,7 @@ def _within(seconds: float, call: Callable, arguments: tuple) -> Any:
         raise OutOfTime
     context = multiprocessing.get_context("spawn")
     mine, theirs = context.Pipe(duplex=False)
-    process = context.Process(target=_answer, args=(theirs, call, arguments))
+    process = context.Process(target=_answer, args=(theirs, seconds, call, arguments))
     process.start()
     theirs.close()
     try:
@@ -101,8 +101,10 @@ def _within(seconds: float, call: Callable, arguments: tuple) -> Any:
     return value
 
 
-def _answer(pipe: Any, call: Callable, arguments: tuple) -> None:
+def _answer(pipe: Any, seconds: float, call: Callable, arguments: tuple) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # who asked is told, and ends it
+    if hasattr(signal, "setitimer"):  # or, if who asked was killed, the system does
+        signal.setitimer(signal.ITIMER_REAL, seconds + 1)
     try:
         pipe.send((True, call(*arguments)))
     except Exception as error:
