@@ -220,5 +220,5 @@ def test_no_error_bar_without_enough_paths():
 
 
 def test_short_names():
-    assert report_figures.short("x" * 22) == "x" * 22
-    assert len(report_figures.short("x" * 23)) == 22
+    assert report_figures.short("x" * 18) == "x" * 18
+    assert len(report_figures.short("x" * 19)) == 18

@@ -9,7 +9,7 @@ import os
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -79,13 +79,36 @@ class EconomyFile:
     individually_rational: bool = True
     surplus_split: tuple[float, ...] | None = None
     sources: tuple[Path, ...] = ()
-    arc_names: tuple[str, ...] = ()
+    arc_names: tuple[str, ...] = field(default=(), repr=False)
     notes: tuple[str, ...] = ()
-    paths: Paths | None = None
-    _rebuild: Any = None
+    paths: Paths | None = field(default=None, repr=False)
+    _rebuild: Any = field(default=None, repr=False)
 
     def of_paths(self, paths: Paths) -> Economy:
-        """Return the economy of the same agents on the lattice of other paths."""
+        """Return the economy of the same agents on the lattice of other paths.
+
+        Parameters
+        ----------
+        paths : Paths
+            Losses, and states if this file has some.
+
+        Returns
+        -------
+        Economy
+
+        Raises
+        ------
+        ValueError
+            If the file is not about paths, or there is no node that an agent names.
+
+        Examples
+        --------
+        >>> file = load_economy(example_path("paths"))
+        >>> file.of_paths(file.paths.some(np.arange(200))).scenarios.n_arcs
+        600
+        """
+        if self._rebuild is None:
+            raise ValueError(f"{self.title!r} is not made of paths: give one that is")
         return self._rebuild(paths)
 
     def solve(self) -> Solution:

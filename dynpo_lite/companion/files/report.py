@@ -149,7 +149,7 @@ def _gains(file: EconomyFile, solution: Solution, summary: dict[str, Any]) -> st
     return _section(
         "Who gains what",
         _said(lead, judged),
-        _figure(picture, f"The risk of each agent, alone and with trade.{more}"),
+        _figure(picture, f"The risk of each agent, alone (pale) and with trade.{more}"),
         _table(
             ["agent", "risk alone", "risk with trade", "gain"], rows, "who gains what"
         ),
@@ -230,10 +230,12 @@ def _bills(file: EconomyFile, solution: Solution) -> str:
     picture = figures.bills(
         totals, means["own"], means["payment"], file.names, file.currency
     )
+    many = len(file.names) > figures.N_COLOURS
+    some = f"the first {figures.N_COLOURS} agents" if many else "agents"
     return _section(
         "The bills of the first period",
         _said(text, "A negative bill is received.", f"Amounts in {file.currency}."),
-        _figure(picture, "What agents lose and what they pay, by the total loss."),
+        _figure(picture, f"What {some} lose and what they pay, by the total loss."),
         _table(header, rows, "bills by scenario"),
         _said("In the mean over all scenarios a bill consists of these parts:"),
         _table(["", *file.names], average, "parts of the mean bill"),

@@ -41,7 +41,7 @@ def agent_colour(i: int) -> str:
     return f"#fe01{i % N_COLOURS:02x}"
 
 
-def short(name: str, limit: int = 22) -> str:
+def short(name: str, limit: int = 18) -> str:
     """Return a name that fits a legend.
 
     Examples
@@ -65,7 +65,7 @@ def gains(names: Sequence[str], alone: Any, traded: Any, unit: str) -> str:
         axes.tick_params(axis="y", length=0, labelcolor=INK)
         axes.invert_yaxis()
         axes.axvline(0, color=MUTED, linewidth=0.8)
-        axes.set_xlabel(f"risk today, {unit}: alone (pale), with trade")
+        axes.set_xlabel(f"risk today, {short(unit)}")
 
     height = 1.0 + 0.5 * min(len(names), MOST_AGENTS)
     return _svg("gains", draw, height, "bars: each agent's risk alone and with trade")
@@ -88,12 +88,15 @@ def tower(layers: Sequence[Layer], names: Sequence[str], unit: str) -> str:
                 left = right
         for layer in layers[:40]:
             axes.axhline(layer.attachment, color=INK, linewidth=0.5)
-        axes.set(xlim=(0, 1), ylim=(edges[0], edges[-1]), ylabel=unit)
+        axes.set(xlim=(0, 1), ylim=(edges[0], edges[-1]), ylabel=short(unit, 30))
         axes.set_xticks([0, 0.5, 1], ["0 %", "50 %", "100 %"])
         axes.set_xlabel("part of the layer")
         _legend(axes)
 
-    return _svg("tower", draw, 3.6, "layers from below upwards, and who carries them")
+    height = 3.4 + _legend_height([short(name) for name in names])
+    return _svg(
+        "tower", draw, height, "layers from below upwards, and who carries them"
+    )
 
 
 def bills(total: Any, own: Any, payment: Any, names: Sequence[str], unit: str) -> str:
@@ -104,12 +107,13 @@ def bills(total: Any, own: Any, payment: Any, names: Sequence[str], unit: str) -
             colour = agent_colour(i)
             axes.plot(total, own[i], "--", color=colour, linewidth=1.2)
             axes.plot(total, payment[i], "-", color=colour, label=short(name))
-        axes.set_xlabel(f"total loss of the first period, {unit}")
+        axes.set_xlabel(f"total loss of the first period, {short(unit)}")
         axes.set_ylabel("own loss (dashed), bill")
         axes.grid(True, linewidth=0.6)
         _legend(axes)
 
-    return _svg("bills", draw, 3.4, "own losses and bills against the total loss")
+    height = 3.2 + _legend_height([short(name) for name in names[:N_COLOURS]])
+    return _svg("bills", draw, height, "own losses and bills against the total loss")
 
 
 def risk_over_time(alone: Any, traded: Any, spread: Any, unit: str) -> str:
@@ -118,19 +122,30 @@ def risk_over_time(alone: Any, traded: Any, spread: Any, unit: str) -> str:
     def draw(axes: Any) -> None:
         times = np.arange(len(alone))
         axes.fill_between(times, *spread, color=agent_colour(0), alpha=0.2, linewidth=0)
-        axes.plot(times, alone, "--", color=MUTED, label="without trade, mean")
-        axes.plot(times, traded, "o-", color=agent_colour(0), label="with trade, mean")
+        axes.plot(times, alone, "--", color=MUTED, label="without trade")
+        axes.plot(times, traded, "o-", color=agent_colour(0), label="with trade")
         axes.set_xticks(times[:: 1 + len(times) // 12])
-        axes.set(xlabel="time", ylabel=f"total risk to go, {unit}")
+        axes.set(xlabel="time", ylabel=f"total risk to go, {short(unit)}")
         axes.grid(True, linewidth=0.6)
-        _legend(axes, 2)
+        _legend(axes)
 
-    return _svg("time", draw, 3.0, "total risk to go over time, without and with trade")
+    return _svg("time", draw, 3.2, "total risk to go over time, without and with trade")
 
 
-def _legend(axes: Any, columns: int = 3) -> None:
-    where = {"loc": "lower center", "bbox_to_anchor": (0.5, 1.0)}
-    axes.legend(**where, ncols=columns, columnspacing=1.2, handlelength=1.4)
+def _columns(labels: Sequence[str]) -> int:
+    """Return how many labels fit beside each other."""
+    return max(1, 36 // (6 + max(map(len, labels))))
+
+
+def _legend_height(labels: Sequence[str]) -> float:
+    return 0.2 * -(-len(labels) // _columns(labels))
+
+
+def _legend(axes: Any) -> None:
+    handles, labels = axes.get_legend_handles_labels()
+    where: dict[str, Any] = {"loc": "lower center", "bbox_to_anchor": (0.5, 1.0)}
+    where |= {"ncols": _columns(labels), "columnspacing": 1.2, "handlelength": 1.4}
+    axes.legend(handles, labels, **where)
 
 
 def _svg(name: str, draw: Callable, height: float, told: str) -> str:

@@ -36,10 +36,10 @@ def shown_amount(x: float, size: float = 1.0) -> str:
     >>> shown_amount(1234.5), shown_amount(2e15), shown_amount(-1e-9)
     ('1,234.50', '2e+15', '0.00')
     >>> shown_amount(0.00123456, 0.005)
-    '0.00123'
+    '0.001235'
     """
     if abs(x) >= 1e12 or not size >= 1e-9:
         return f"{x:.6g}"
-    places = 2 + max(0, -math.floor(math.log10(size)))
+    places = 2 if size >= 1 else 3 - math.floor(math.log10(size))
     text = f"{x:,.{places}f}"
     return text.removeprefix("-") if float(text.replace(",", "")) == 0 else text
