@@ -1,12 +1,13 @@
 """Economies in files, written for tests: given ones, and any drawn at random."""
 
+import warnings
 from pathlib import Path
 
 import numpy as np
 
 import dynpo_lite as dp
 from dynpo_lite.companion.chapters import weather
-from dynpo_lite.companion.files.csv_tables import nodes_csv, numbered
+from dynpo_lite.companion.files.csv_tables import nodes_csv, numbered, write_csv
 
 MEAN = "{kind = 'expectation'}"
 WANG = "{kind = 'wang', shift = 0.5}"
@@ -19,11 +20,44 @@ WORDS = {4: ("calm", *USUAL), 5: ("calm", "mild", *USUAL)}
 
 
 def weather_csv():
-    """Return the text of the shipped ``nodes.csv``."""
-    tree, endowments, _ = dp.tree_from_paths(weather.simulate(N_PATHS, SEED), BINS)
+    """Return the text of the shipped ``nodes.csv``: means of groups of paths."""
+    paths = weather.simulate(N_PATHS, SEED)
+    with warnings.catch_warnings(action="ignore"):  # of what means hide
+        tree, _, visited, _ = dp.tree_from_paths(paths, BINS)
+    endowments = np.zeros((len(weather.NAMES), tree.n_nodes))
+    for t in range(tree.horizon):
+        for v in tree.nodes(t + 1):
+            endowments[:, v] = paths[visited[:, t] == v, t].mean(axis=0)
     # rounded to 10,000 EUR: the last digits of a machine do not show
     names = ["today", *map(in_words, numbered(tree)[1:])]
     return nodes_csv(weather.NAMES, names, tree, endowments.round(2))
+
+
+def paths_csv():
+    """Return the text of the shipped ``paths.csv``: four hundred paths."""
+    rows = [
+        [f"p{p}", t, *map(float, losses)]
+        for p, path in enumerate(weather.simulate(400, seed=23).round(2), start=1)
+        for t, losses in enumerate(path, start=1)
+    ]
+    return write_csv(["path", "time", *weather.NAMES], rows)
+
+
+def arcs_csv():
+    """Return the text of the shipped ``arcs.csv``: dry seasons follow dry ones."""
+
+    def sample(t, state, size, rng):
+        dry = rng.random(size) < (0.6 if state else 0.3)
+        means = np.where(dry[:, None], [40.0, 15.0], [10.0, 20.0])
+        return rng.gamma(2.0, means / 2).round(1), dry.astype(int)
+
+    made = dp.lattice_from_sampler(sample, n_states=2, n_arcs=5, horizon=3, seed=11)
+    lattice, words = made.lattice, ("wet", "dry")
+    stages = zip(lattice.stage.tolist(), made.state.tolist())
+    names = ["today", *(f"{words[x]} {t}" for t, x in list(stages)[1:])]
+    ends = ([names[v] for v in end] for end in (lattice.source, lattice.target))
+    header = ["source", "target", "probability", "Orchard", "Vineyard"]
+    return write_csv(header, zip(*ends, lattice.probability, *made.endowments))
 
 
 def in_words(numbers):

@@ -115,7 +115,8 @@ def run_command(line, code=0):
         assert program == "dynpo", f"{line}: say here how it is tested"
         if len(words) == 1 and words != ["list"]:  # a mention: is there such a command?
             words, code = [*words, "--help"], 0
-        stands_for = {"ECONOMY.toml": "storms/economy.toml"}
+        stands_for = {"ECONOMY.toml": "storms/economy.toml", "NAME": "chain"}
+        stands_for["SECONDS"] = "600"
         stands_for["DIR"] = f"new_folder_{len(list(Path().iterdir()))}"
         assert status([stands_for.get(w, w) for w in words]) == code, line
 

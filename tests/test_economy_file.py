@@ -153,13 +153,20 @@ def test_paths_become_a_tree(files):
     file = load_economy(files(toml, PATHS, "paths.csv"))
     assert file.node_names == ("start", "1", "2", "1.1", "1.2", "2.1", "2.2")
     losses = [[[p + t, p * t] for t in (1, 2)] for p in range(1, 5)]
-    made = dp.tree_from_paths(losses, [2, 2])
+    with pytest.warns(UserWarning, match="the tree hides"):
+        made = dp.tree_from_paths(losses, [2, 2])
     assert (file.economy.endowments == made.endowments).all()
-    assert file.economy.endowments[:, 1:3].tolist() == [[2.5, 4.5], [1.5, 3.5]]
+    assert file.economy.endowments[:, 1:3].tolist() == [[3, 5], [2, 4]]
+    assert file.notes == (
+        "the tree hides 11% of the standard deviation of Ann: leave bins out, and "
+        "every path keeps its own losses",
+    )
+    assert file.paths is None
 
 
 def test_the_same_agents_on_other_scenarios():
-    made = dp.tree_from_paths(weather.simulate(300, seed=5), bins=[3, 2, 2])
+    with pytest.warns(UserWarning, match="the tree hides"):
+        made = dp.tree_from_paths(weather.simulate(300, seed=5), bins=[3, 2, 2])
     file = load_economy(example_path(), scenarios=made)
     assert file.economy.tree is made.tree
     assert file.node_names[:6] == ("start", "1", "2", "3", "1.1", "1.2")
@@ -238,7 +245,7 @@ BAD_TOML = {
     ('title = "Two farmers"\n', ""): "economy.toml: title is missing: add title = ...",
     ("currency", "currrency"): "economy.toml: key 'currrency' is unknown: did you mean "
     "currency? allowed: title, currency, law, retention, individually_rational, "
-    "surplus_split, nodes, paths, bins, agent",
+    "surplus_split, nodes, arcs, paths, chain, groups, bins, agent",
     ('"EUR"', "3"): "economy.toml: currency = 3 is no text: write it in quotes",
     ('"EUR"', '" "'): "economy.toml: currency = ' ' is no text: write it in quotes",
     ("title", 'law = "joint"\ntitle'): "economy.toml: law = 'joint' is unknown: choose "
@@ -260,14 +267,14 @@ BAD_TOML = {
         "economy.toml: surplus_split = [0.5, 0.5] goes with individually_rational = "
         "true: leave it out"
     ),
-    ('nodes = "nodes.csv"\n', ""): "economy.toml: no scenarios: write either nodes = "
-    "'nodes.csv', or paths = 'paths.csv' and bins",
-    ("title", 'paths = "p.csv"\ntitle'): "economy.toml: nodes and paths are both "
-    "given: write either nodes = 'nodes.csv', or paths = 'paths.csv' and bins",
-    ("title", "bins = 2\ntitle"): "economy.toml: bins goes with paths, not with nodes: "
-    "leave it out",
-    ('nodes = "', 'paths = "'): "economy.toml: bins goes with paths, not with nodes: "
-    "add bins = [4, 4, 4]",
+    ('nodes = "nodes.csv"\n', ""): "economy.toml: no scenarios: write nodes = "
+    "'nodes.csv', arcs = 'arcs.csv', paths = 'paths.csv' or [chain]",
+    ("title", 'paths = "p.csv"\ntitle'): "economy.toml: nodes and paths are "
+    "given: keep one",
+    ("title", "bins = 2\ntitle"): "economy.toml: bins = 2 goes with paths, not with "
+    "nodes: leave it out",
+    ("title", "groups = 2\ntitle"): "economy.toml: groups = 2 goes with paths, not "
+    "with nodes: leave it out",
     ("nodes.csv", "nods.csv"): "economy.toml: nodes = 'nods.csv' does not exist: put "
     "the CSV beside the TOML, or name it from there",
     ('name = "Ann"\n', ""): "economy.toml, agent 1: name is missing: add name = ...",
@@ -335,10 +342,13 @@ BAD_TOML = {
     (ES, f"{ES}\nwhere = [3]"): "economy.toml, agent 'Bob', where 1 = 3 is no table: "
     "write [[agent.where]] above it",
     (ES, ES + WHERE.format("")): "economy.toml, agent 'Bob', where 1 selects no node: "
-    "add nodes or stage or above_quantile = ...",
+    "add nodes or stage or states or above_quantile = ...",
     (ES, ES + WHERE.format("node = 'wet'")): "economy.toml, agent 'Bob', where 1: key "
-    "'node' is unknown: did you mean nodes? allowed: nodes, stage, above_quantile, "
-    "measure",
+    "'node' is unknown: did you mean nodes? allowed: nodes, stage, states, "
+    "above_quantile, measure",
+    (ES, ES + WHERE.format("states = ['wet']")): "economy.toml, agent 'Bob', where 1: "
+    "states = ['wet'] goes with [chain], or with paths and a column of whole states: "
+    "select nodes or stage",
     (ES, ES + WHERE.format("nodes = 'wet'")): "economy.toml, agent 'Bob', where 1: "
     "nodes = 'wet' is no list: write nodes = ['a', 'b']",
     (ES, ES + WHERE.format("nodes = ['wett']")): "economy.toml, agent 'Bob', where 1: "

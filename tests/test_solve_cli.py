@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -13,8 +14,15 @@ from dynpo_lite.base.lp import SolverError
 from dynpo_lite.companion import cli, outputs
 from dynpo_lite.companion.cli import main
 from dynpo_lite.companion.files import solution_files as writing
-from dynpo_lite.companion.files.economy_file import example_path, load_economy
+from dynpo_lite.companion.files import work
+from dynpo_lite.companion.files.economy_file import (
+    EXAMPLES,
+    example_path,
+    load_economy,
+)
 from dynpo_lite.companion.files.solution_files import SOLUTION_FILES, solution_files
+from dynpo_lite.companion.files.solution_tables import TABLES
+from dynpo_lite.companion.files.work import OutOfTime, Work
 from dynpo_lite.companion.rerun import run as rerun
 
 WEATHER = example_path("weather")
@@ -31,7 +39,8 @@ total |      1,128.19 |     955.78 | 172.41
 law: conditional; retention: state-dependent
 certificate: nobody is worse off than without trade, and no allocation does better
 
-wrote allocation.csv, risks.csv, layers.csv, totals.csv, solution.json to out
+wrote allocation.csv, risks.csv, layers.csv, totals.csv, bills.csv, report.html, \
+solution.json to out
 """
 
 
@@ -121,7 +130,7 @@ def test_where_there_is_no_certificate(capsys, folder):
         "certificate: none, for ProportionalHazard(exponent=0.7) is not piecewise "
         "linear: " in out
     )
-    assert len(os.listdir("out")) == 5
+    assert len(os.listdir("out")) == len(SOLUTION_FILES)
 
 
 @pytest.mark.parametrize(
@@ -143,7 +152,7 @@ def test_a_solution_is_kept_where_its_check_fails(capsys, folder, monkeypatch, e
     assert f"certificate: none, for {why}\n" in out
     summary = json.loads(Path("out", "solution.json").read_text())
     assert summary["certificate"] == {"available": False, "reason": why}
-    for csv in SOLUTION_FILES[:-1]:
+    for csv in TABLES:
         assert Path("out", csv).read_bytes() == Path("usual", csv).read_bytes()
 
 
@@ -158,7 +167,7 @@ def test_a_terminal_without_our_letters(folder):
     )
     assert (done.returncode, done.stderr) == (0, b"")
     assert done.stdout.startswith(rb"Z\xfcrich\u2019s insurers share")
-    assert len(os.listdir("out")) == 5
+    assert len(os.listdir("out")) == len(SOLUTION_FILES)
 
 
 def test_a_verdict_against_the_solution(capsys, folder):
@@ -236,6 +245,109 @@ def fail(*arguments, **options):
     raise OSError(28, "No space left on device")
 
 
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_every_example_is_written_and_solved(capsys, folder, name):
+    assert main(["solve", "--example", name, f"new/{name}"]) == 0
+    assert main(["solve", f"new/{name}/economy.toml", "-o", "out"]) == 0
+    out, err = capsys.readouterr()
+    assert "certificate: nobody is worse off than without trade" in out
+    assert err == ""
+    assert sorted(os.listdir("out")) == sorted(SOLUTION_FILES)
+
+
+# --- a limit of time ------------------------------------------------------------------
+
+
+def test_a_time_limit_that_is_enough(capsys, folder):
+    assert main(["solve", "economy.toml", "-o", "usual"]) == 0
+    assert main(["solve", "economy.toml", "-o", "out", "--time-limit", "600"]) == 0
+    for name in SOLUTION_FILES:
+        assert Path("out", name).read_bytes() == Path("usual", name).read_bytes()
+
+
+def test_no_time_for_a_solution(capsys, folder):
+    old = folder / "out" / "risks.csv"
+    old.parent.mkdir()
+    old.write_text("of an earlier run")
+    message = refused(
+        *(capsys, folder, "economy.toml", "-o", "out", "--time-limit", "1e-9"), code=1
+    )
+    assert message == (
+        "economy.toml: the time limit of 1e-09 s was reached before a solution was "
+        "found: give more seconds, or leave --time-limit out"
+    )
+
+
+def test_a_limit_that_leaves_out_what_is_not_known(capsys, folder, monkeypatch):
+    """The solution is there, then the time is over."""
+    do, done = Work.do, []
+
+    def out_of_time(self, what, call, *arguments):
+        done.append(what)
+        if len(done) > 1:
+            raise OutOfTime
+        return do(Work(), what, call, *arguments)
+
+    monkeypatch.setattr(Work, "do", out_of_time)
+    assert main(["solve", "economy.toml", "-o", "out", "--time-limit", "9"]) == 0
+    out = capsys.readouterr().out
+    assert "certificate: none, for the time limit was reached\n" in out
+    assert "not done within the time limit: comparing arrangements\n" in out
+    summary = json.loads(Path("out", "solution.json").read_text())
+    assert (
+        summary["not_done_in_time"]
+        == done[1:]
+        == [
+            "checking the solution",
+            "comparing arrangements",
+        ]
+    )
+    assert summary["arrangements"] is None
+    page = Path("out", "report.html").read_text()
+    assert "There is no independent check: the time limit was reached." in page
+    assert "There is no comparison: the time limit was reached." in page
+
+
+def test_compiled_code_is_stopped_in_time():
+    start = time.monotonic()
+    with pytest.raises(OutOfTime):
+        Work(1.5).do("multiplying", pow, 7, 10**9)  # one call of C, of hours
+    assert time.monotonic() - start < 15
+    with pytest.raises(ZeroDivisionError):
+        Work(60.0).do("dividing", divmod, 1, 0)
+    with pytest.raises(MemoryError, match="ended without an answer"):
+        Work(60.0).do("ending", os._exit, 3)
+
+
+def test_long_work_is_told_of(capsys, monkeypatch):
+    monkeypatch.setattr(work, "PATIENCE", 0.01)
+    assert Work(aloud=True).do("waiting", time.sleep, 0.3) is None
+    assert capsys.readouterr().err == "dynpo: waiting ... 0 s\n"
+    monkeypatch.setattr(work, "PATIENCE", 9.0)
+    assert Work(aloud=True).do("adding", sum, [1]) == 1
+    assert capsys.readouterr().err == ""
+
+
+def test_notes_are_told(capsys, folder):
+    paths = ["path,time,Coast,Hills,Plain"]
+    paths += [f"{p},{t},{p},{2 * p},{t}" for p in range(30) for t in (1, 2)]
+    Path("paths.csv").write_text("\n".join(paths))
+    change('nodes = "nodes.csv" ', 'paths = "paths.csv"')
+    assert main(["solve", "economy.toml", "-o", "out"]) == 0
+    assert capsys.readouterr().err == (
+        "dynpo: note: 8 of 9 nodes are known by fewer than 20 paths, node '4' by 3: "
+        "noise there looks like risk; give more paths or fewer groups\n"
+    )
+
+
+def test_bills_of_every_node(folder):
+    assert main(["solve", "economy.toml", "-o", "out", "--all-bills"]) == 0
+    rows = Path("out", "bills.csv").read_text().splitlines()
+    assert len(rows) == 1 + 3 * 105  # a bill for each agent at each node but the root
+    assert main(["solve", "economy.toml", "-o", "out"]) == 0
+    assert Path("out", "bills.csv").read_text().splitlines() == rows[: 1 + 3 * 5]
+
+
 # --- it refuses -----------------------------------------------------------------------
 
 USAGE = (
@@ -250,6 +362,20 @@ USAGE = (
         ([], USAGE),
         (["economy.toml", "--example", "new"], USAGE),
         (["--example", "a", "--example-two-period", "b"], USAGE),
+        (
+            ["--example", "storms", "new"],
+            "--example 'storms' is unknown: write --example NAME DIR with one of "
+            "weather, two_period, paths, chain, arcs",
+        ),
+        (
+            ["economy.toml", "--time-limit", "soon"],
+            "--time-limit 'soon' is no number of seconds above 0: write --time-limit "
+            "60",
+        ),
+        (
+            ["economy.toml", "--time-limit", "-1"],
+            "--time-limit '-1' is no number of seconds above 0: write --time-limit 60",
+        ),
         (["economy.toml", "more"], "unrecognized arguments: more (see dynpo --help)"),
         (
             ["no.toml"],

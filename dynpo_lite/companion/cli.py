@@ -24,7 +24,13 @@ from dynpo_lite.base.lp import SolverError
 from dynpo_lite.companion import outputs
 from dynpo_lite.companion.chapters.tables import Table, aligned
 from dynpo_lite.companion.files import economy_file
-from dynpo_lite.companion.files.solution_files import SOLUTION_FILES, solution_files
+from dynpo_lite.companion.files.solution_files import (
+    SOLUTION_FILES,
+    solution_files,
+    solved,
+)
+from dynpo_lite.companion.files.verdict import shown_amount, verdict
+from dynpo_lite.companion.files.work import OutOfTime, Work
 from dynpo_lite.companion.rerun import parameters
 from dynpo_lite.companion.rerun import run as rerun
 from dynpo_lite.companion.rerun.stop import stoppable
@@ -118,12 +124,14 @@ def _parser() -> _Parser:
     solving.add_argument("-o", metavar="DIR", help=what)
     what = "do not check the solution independently, which takes longest"
     solving.add_argument("--no-certificate", action="store_true", help=what)
-    for option, name, what in (
-        ("--example", "weather", "three insurers over three years"),
-        ("--example-two-period", "two_period", "the example of Section 6.2"),
-    ):
-        what = f"write a complete economy to DIR instead: {what}"
-        solving.add_argument(option, dest=name, metavar="DIR", help=what)
+    what = "end after so many seconds with what is known by then"
+    solving.add_argument("--time-limit", metavar="SECONDS", help=what)
+    what = "let bills.csv tell what is paid after every node, not today's root alone"
+    solving.add_argument("--all-bills", action="store_true", help=what)
+    what = f"write an example to DIR instead: {', '.join(economy_file.EXAMPLES)}"
+    solving.add_argument("--example", nargs="+", metavar="NAME DIR", help=what)
+    what = "the same as --example two_period DIR"
+    solving.add_argument("--example-two-period", metavar="DIR", help=what)
     return parser
 
 
@@ -166,13 +174,14 @@ def _run(arguments: argparse.Namespace) -> None:
 
 
 def _solve(arguments: argparse.Namespace) -> None:
-    examples = [n for n in economy_file.EXAMPLES if getattr(arguments, n) is not None]
-    if len(examples) + (arguments.economy is not None) != 1:
+    asked = arguments.economy, arguments.example, arguments.example_two_period
+    if asked.count(None) != 2:
         either = "an economy, as in dynpo solve ECONOMY.toml -o DIR"
         one = "one folder for an example, as in dynpo solve --example DIR"
         raise ValueError(f"give either {either}, or {one}")
-    if examples:
-        return _write_example(examples[0], Path(getattr(arguments, examples[0])))
+    if arguments.economy is None:
+        return _write_example(*_example(arguments))
+    work = Work(_seconds(arguments.time_limit), aloud=True)
     path = Path(arguments.economy)
     file = economy_file.load_economy(path)
     folder = Path(arguments.o or Path("runs", path.stem))
@@ -181,14 +190,45 @@ def _solve(arguments: argparse.Namespace) -> None:
         target = folder / name
         if os.path.exists(target) and any(map(target.samefile, file.sources)):
             raise outputs.unwritable(folder, f"{name} there is a file of the economy")
+    for note in file.notes:
+        print(f"dynpo: note: {outputs.one_line(note)}", file=sys.stderr)
+    certify, all_bills = not arguments.no_certificate, arguments.all_bills
     try:
         with _all_or_nothing(outputs.create_folder(folder)):
-            texts = solution_files(file, file.solve(), not arguments.no_certificate)
+            solution = work.do("solving", solved, file)
+            texts = solution_files(file, solution, certify, all_bills, work)
             outputs.write_together(folder, texts)
     except Infeasible as error:
         raise SolverError(f"{path.name}: {_infeasible(file, error)}") from None
+    except OutOfTime:
+        what = f"{path.name}: the time limit of {work.seconds:g} s was reached before"
+        cure = "give more seconds, or leave --time-limit out"
+        raise SolverError(f"{what} a solution was found: {cure}") from None
     _print_solution(json.loads(texts["solution.json"]))
     print(f"\nwrote {', '.join(texts)} to {folder}")
+
+
+def _example(arguments: argparse.Namespace) -> tuple[str, Path]:
+    """Return the example that is asked for, and its folder."""
+    known = economy_file.EXAMPLES
+    *name, folder = arguments.example or ["two_period", arguments.example_two_period]
+    if name and name not in [[one] for one in known]:
+        cure = f"write --example NAME DIR with one of {', '.join(known)}"
+        raise ValueError(f"--example {' '.join(name)!r} is unknown: {cure}")
+    return (name or known)[0], Path(folder)
+
+
+def _seconds(given: str | None) -> float | None:
+    if given is None:
+        return None
+    try:
+        seconds = float(given)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds < 1e9:
+        what = f"--time-limit {given!r} is no number of seconds above 0"
+        raise ValueError(f"{what}: write --time-limit 60")
+    return seconds
 
 
 def _infeasible(file: economy_file.EconomyFile, error: Infeasible) -> str:
@@ -206,30 +246,18 @@ def _infeasible(file: economy_file.EconomyFile, error: Infeasible) -> str:
 def _print_solution(summary: dict[str, Any]) -> None:
     kinds = ("risk_without_trade", "risk_with_trade", "gain")
     agents = summary["agents"]
+    size = max(abs(agent[kinds[0]]) for agent in agents)
     total = {"name": "total"} | {k: sum(agent[k] for agent in agents) for k in kinds}
-    rows = [[a["name"], *(_shown(a[kind]) for kind in kinds)] for a in (*agents, total)]
+    rows = [
+        [a["name"], *(shown_amount(a[kind], size) for kind in kinds)]
+        for a in (*agents, total)
+    ]
     print(f"{summary['title']}\nRisk at time 0, in {summary['currency']}:\n")
     print(Table(["agent", "without trade", "with trade", "gain"], rows))
     print(f"\nlaw: {summary['law']}; retention: {summary['retention']}")
-    print(f"certificate: {_verdict(summary)}")
-
-
-def _verdict(summary: dict[str, Any]) -> str:
-    """Return in one line what the independent check found."""
-    found = summary["certificate"]
-    if not found["available"]:
-        return f"none, for {found['reason']}"
-    if found["pareto_optimal"]:
-        return "nobody is worse off than without trade, and no allocation does better"
-    faults = []
-    if not found["individually_rational"]:
-        names, node = ", ".join(found["irrational_agents"]), found["irrational_node"]
-        faults.append(f"worse off than without trade at node {node!r}: {names}")
-    if found["worst_node"] is not None:
-        trade = f"a trade at node {found['worst_node']!r}"
-        saves = f"saves {found['gap']:.6g} {summary['currency']}"
-        faults.append(f"{trade}, if contracts could depend on it, {saves}")
-    return "; ".join(faults) or "the shares do not sum to the losses"
+    print(f"certificate: {verdict(summary)}")
+    for what in summary["not_done_in_time"]:
+        print(f"not done within the time limit: {what}")
 
 
 def _write_example(name: str, folder: Path) -> None:
@@ -292,10 +320,6 @@ def parse_assignments(
             raise ValueError(f"parameter {name} is given twice, {both}: give it once")
         values[name] = value
     return values
-
-
-def _shown(x: float) -> str:
-    return f"{x:,.2f}" if abs(x) < 1e12 else f"{x:.6g}"
 
 
 if __name__ == "__main__":

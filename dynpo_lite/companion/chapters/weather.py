@@ -14,7 +14,7 @@ losses are lognormal with mean :math:`e_i`, the exposure; the storm loading :mat
 is the standard deviation of their logarithm due to the common index, :math:`s_i` that
 due to the insurer.  Companies and numbers are invented.
 
-The shipped tree (``data/weather/nodes.csv``) is what ``tree_from_paths`` makes of such
+The shipped tree (``data/weather/nodes.csv``) holds the means of groups of such
 paths; ``tests/random_economies.py`` says of how many, and makes it again.
 """
 

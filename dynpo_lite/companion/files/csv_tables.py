@@ -1,32 +1,45 @@
-"""Scenarios and losses as CSV: a table of nodes or of paths is read, one is written."""
+"""Scenarios and losses as CSV: cells, rows, and a table of the nodes of a tree."""
 
 import csv
 import io
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from dynpo_lite import ScenarioTree, tree_from_paths
-from dynpo_lite.base import validate
+from dynpo_lite import ScenarioLattice, ScenarioTree
 from dynpo_lite.companion.files import messages
 from dynpo_lite.companion.files.messages import near, refuse
 
 NODE_COLUMNS = ("node", "parent", "probability")
-PATH_COLUMNS = ("path", "time")
 SMALLEST, LARGEST = 1e-300, 1e300  # of the largest loss: sums and quotients are floats
 
 
 class Scenarios(NamedTuple):
-    """A tree, the endowments (n_agents, n_nodes) and the names of the nodes."""
+    """Scenarios with their names, as a file gives them.
 
-    tree: ScenarioTree
+    Attributes
+    ----------
+    tree : ScenarioTree or ScenarioLattice
+    endowments : ndarray of shape (n_agents, n_nodes) or (n_agents, n_arcs)
+    node_names : sequence of str
+    states : sequence of str
+        The state that each node stands for; empty where there is none.
+    arc_names : sequence of str
+        The path that each arc belongs to; empty where there are none.
+    notes : tuple of str
+        What a user should know about them.
+    """
+
+    tree: ScenarioTree | ScenarioLattice
     endowments: np.ndarray
     node_names: Sequence[str]
+    states: Sequence[str] = ()
+    arc_names: Sequence[str] = ()
+    notes: tuple[str, ...] = ()
 
 
 # --- cells ----------------------------------------------------------------------------
@@ -109,7 +122,8 @@ def read_csv(file: Path, columns: Sequence[str], **optional: str) -> list[Row]:
     return [Row(place, known | dict(zip(header, cells))) for place, cells in lines[1:]]
 
 
-def _check_size(file: Path, losses: np.ndarray) -> None:
+def check_size(file: Path, losses: np.ndarray) -> None:
+    """Refuse losses whose sums and quotients are no floats."""
     largest = np.abs(losses).max()
     if largest and not SMALLEST <= largest <= LARGEST:
         what = f"is outside [{SMALLEST:g}, {LARGEST:g}]: choose another unit"
@@ -151,7 +165,7 @@ def read_nodes(file: Path, names: Sequence[str]) -> Scenarios:
         tree = ScenarioTree(parent, numbers[0])
     except ValueError as error:
         raise ValueError(_in_words(str(error), order, rows)) from None
-    _check_size(file, numbers[1:])
+    check_size(file, numbers[1:])
     return Scenarios(tree, numbers[1:], order)
 
 
@@ -193,49 +207,7 @@ def _in_words(message: str, names: Sequence[str], rows: Mapping[str, Row]) -> st
     return f"{rows[name].place}, column {words}"
 
 
-# --- paths ----------------------------------------------------------------------------
-
-
-def read_paths(file: Path, names: Sequence[str], bins: Any, place: str) -> Scenarios:
-    """Return the tree of a CSV with a row for each path and time.
-
-    Parameters
-    ----------
-    file : Path
-    names : sequence of str
-        The agents', which are columns.
-    bins : int or list of int
-        As for ``dynpo_lite.tree_from_paths``.
-    place : str
-        Where the bins are given.
-    """
-    found: dict[tuple[str, int], list[float]] = {}
-    rows: dict[tuple[str, int], Row] = {}
-    for row in read_csv(file, (*PATH_COLUMNS, *names)):
-        path, time = row.cells["path"], row.cells["time"]
-        if not path:
-            raise row.wrong("path", "is empty: give the path a name")
-        if not re.fullmatch("[1-9][0-9]{0,5}", time):
-            raise row.wrong("time", f"= {time!r} is no time: write 1, 2, ...")
-        key = path, int(time)
-        if rows.setdefault(key, row) is not row:
-            line = rows[key].place.split(", ")[-1]
-            what = f"path {path!r} at time {time} repeats {line}"
-            raise ValueError(f"{row.place}: {what}: keep one")
-        found[key] = [row.number(agent) for agent in names]
-    refuse(not found, f"{file.name} holds no path: add rows below line 1")
-    paths, horizon = dict.fromkeys(path for path, _ in found), max(t for _, t in found)
-    times = range(1, horizon + 1)
-    for path, t in product(paths, times):
-        what = f"has no time {t}: give every path the times 1 to {horizon}"
-        refuse((path, t) not in found, f"{file.name}: path {path!r} {what}")
-    losses = np.array([[found[path, t] for t in times] for path in paths])
-    _check_size(file, losses)
-    with messages.placed(place):
-        for number in bins if isinstance(bins, list) else ():
-            validate.integer("bins", number, 1)  # before lists within lists fail
-        made = tree_from_paths(losses, bins)
-    return Scenarios(made.tree, made.endowments, numbered(made.tree))
+# --- names -------------------------------------------------------------------------
 
 
 def numbered(tree: ScenarioTree) -> list[str]:

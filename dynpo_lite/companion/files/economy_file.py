@@ -1,4 +1,4 @@
-"""Economies in files: a TOML with agents and preferences, a CSV with scenarios.
+"""Economies in files: a TOML with agents and preferences, scenarios beside it.
 
 The format is documented on the page ``book/economy_file.md``.  Reading is strict: what
 is unknown, missing or contradictory is one error of one line, which names the file, the
@@ -9,26 +9,34 @@ import os
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from dynpo_lite import Economy, Solution, solve
+from dynpo_lite import Economy, ScenarioTree, Solution, solve
 from dynpo_lite.base import validate
 from dynpo_lite.base.reading import reading
-from dynpo_lite.companion.files import csv_tables, messages
-from dynpo_lite.companion.files.csv_tables import NODE_COLUMNS, PATH_COLUMNS, Scenarios
+from dynpo_lite.companion.files import chain, csv_tables, messages, path_table
+from dynpo_lite.companion.files.arc_table import ARC_COLUMNS, read_arcs
+from dynpo_lite.companion.files.csv_tables import NODE_COLUMNS, Scenarios
 from dynpo_lite.companion.files.messages import expect, refuse
+from dynpo_lite.companion.files.path_table import PATH_COLUMNS, Paths
 from dynpo_lite.companion.files.preferences import Preferences
 from dynpo_lite.companion.outputs import one_line, shown
 
 SETTINGS = ("law", "retention", "individually_rational", "surplus_split")
-KEYS = ("title", "currency", *SETTINGS, "nodes", "paths", "bins", "agent")
+FORMS = ("nodes", "arcs", "paths", "chain")  # of scenarios
+KEYS = ("title", "currency", *SETTINGS, *FORMS, "groups", "bins", "agent")
 # columns of what is read and written: no name for an agent
-RESERVED = (*NODE_COLUMNS, *PATH_COLUMNS, "stage", "attachment", "exhaustion")
-EXAMPLES = ("weather", "two_period")
+RESERVED = (
+    *(*NODE_COLUMNS, *ARC_COLUMNS, *PATH_COLUMNS, "state"),
+    *("stage", "attachment", "exhaustion"),
+)
+EXAMPLES = ("weather", "two_period", "paths", "chain", "arcs")
+GROUPS = 8  # of paths, where the file does not say
 DEPTH = 40  # of tables inside each other
 MAX_PARTS = 1000  # of a key, whose reader is quadratic in them
 
@@ -53,6 +61,12 @@ class EconomyFile:
     surplus_split : tuple of float or None
     sources : tuple of Path
         The files that were read.
+    arc_names : tuple of str
+        The path that each arc of a lattice of paths belongs to.
+    notes : tuple of str
+        What a user should know about the scenarios.
+    paths : Paths or None
+        The simulated paths, if the lattice is made of some.
     """
 
     title: str
@@ -65,6 +79,37 @@ class EconomyFile:
     individually_rational: bool = True
     surplus_split: tuple[float, ...] | None = None
     sources: tuple[Path, ...] = ()
+    arc_names: tuple[str, ...] = field(default=(), repr=False)
+    notes: tuple[str, ...] = ()
+    paths: Paths | None = field(default=None, repr=False)
+    _rebuild: Any = field(default=None, repr=False)
+
+    def of_paths(self, paths: Paths) -> Economy:
+        """Return the economy of the same agents on the lattice of other paths.
+
+        Parameters
+        ----------
+        paths : Paths
+            Losses, and states if this file has some.
+
+        Returns
+        -------
+        Economy
+
+        Raises
+        ------
+        ValueError
+            If the file is not about paths, or there is no node that an agent names.
+
+        Examples
+        --------
+        >>> file = load_economy(example_path("paths"))
+        >>> file.of_paths(file.paths.some(np.arange(200))).scenarios.n_arcs
+        600
+        """
+        if self._rebuild is None:
+            raise ValueError(f"{self.title!r} is not made of paths: give one that is")
+        return self._rebuild(paths)
 
     def solve(self) -> Solution:
         """Solve the economy with the settings of the file.
@@ -92,7 +137,7 @@ def example_path(name: str = "weather") -> Path:
 
     Parameters
     ----------
-    name : {"weather", "two_period"}
+    name : {"weather", "two_period", "paths", "chain", "arcs"}
 
     Returns
     -------
@@ -108,14 +153,14 @@ def example_path(name: str = "weather") -> Path:
 
 
 def load_economy(path: str | Path, scenarios: Any = None) -> EconomyFile:
-    """Read an economy from a TOML file and the CSV file that it names.
+    """Read an economy from a TOML file and the CSV files that it names.
 
     Parameters
     ----------
     path : str or Path
         The TOML file; the CSV is looked for beside it.
-    scenarios : PathTree, optional
-        A tree with endowments, such as ``tree_from_paths`` returns, which takes the
+    scenarios : PathTree or PathLattice, optional
+        What ``tree_from_paths`` or ``lattice_from_paths`` returns, which takes the
         place of the CSV: the same agents on other scenarios.
 
     Returns
@@ -131,7 +176,8 @@ def load_economy(path: str | Path, scenarios: Any = None) -> EconomyFile:
     Notes
     -----
     Nodes of paths are called ``start``, ``1``, ``1.2``, ...: the numbers of the groups
-    that lead to them, the mildest of each node being 1.
+    that lead to them, the mildest of each node being 1; of states ``2:calm``, the time
+    and the state.
 
     Examples
     --------
@@ -154,18 +200,69 @@ def _load(path: Path, scenarios: Any) -> EconomyFile:
     messages.check_keys(place, table, KEYS, ("title", "currency", "agent"))
     names = _agent_names(place, table["agent"])
     settings = _settings(place, table, len(names))
-    if scenarios is None:
-        found, csv_file = _scenarios(path, table, names)
-        sources += (csv_file,)
+    paths, rebuild = None, None
+    if scenarios is not None:
+        found = _given(scenarios)
     else:
-        tree, endowments = scenarios.tree, np.asarray(scenarios.endowments)
-        found = Scenarios(tree, endowments, csv_tables.numbered(tree))
+        found_files: list[Path] = []
+        form, *others = _form(place, table)
+        refuse(
+            others, f"{place}: {form} and {' and '.join(others)} are given: keep one"
+        )
+        find = partial(_find, path, found_files)
+        if form == "paths":
+            paths = path_table.read_paths(find("paths", table["paths"]), names)
+            found = _of_paths(place, table, names, paths)
+        elif form == "chain":
+            found = chain.read_chain(place, table["chain"], names, find)
+        else:
+            read = csv_tables.read_nodes if form == "nodes" else read_arcs
+            found = read(find(form, table[form]), names)
+        sources += tuple(found_files)
+    on_lattice = not isinstance(found.tree, ScenarioTree)
+    if on_lattice and settings[:2] != ("conditional", "state-dependent"):
+        what = f"law = {settings[0]!r} with retention = {settings[1]!r} needs a tree"
+        cure = "give nodes, or paths and bins; or leave law and retention out"
+        raise ValueError(f"{place}: {what}: {cure}")
+    if on_lattice and paths is not None:
+        rebuild = partial(_economy_of, place, table, names)
+    else:
+        paths = None
+    economy = _economy(place, table, found)
+    title, currency = (_text(place, table, key) for key in ("title", "currency"))
+    named = title, currency, names, tuple(found.node_names)
+    more = tuple(found.arc_names), found.notes, paths, rebuild
+    return EconomyFile(*named, economy, *settings, sources, *more)
+
+
+def _economy(place: str, table: Mapping, found: Scenarios) -> Economy:
     preferences = Preferences(place, found)
     agents = tuple(preferences.of(agent) for agent in table["agent"])
-    title, currency = (_text(place, table, key) for key in ("title", "currency"))
-    economy = Economy(found.tree, found.endowments, agents)
-    named = title, currency, names, tuple(found.node_names)
-    return EconomyFile(*named, economy, *settings, sources)
+    return Economy(found.tree, found.endowments, agents)
+
+
+def _economy_of(place: str, table: Mapping, names: Sequence, paths: Paths) -> Economy:
+    return _economy(place, table, _of_paths(place, table, names, paths))
+
+
+def _of_paths(place: str, table: Mapping, names: Sequence, paths: Paths) -> Scenarios:
+    with messages.placed(place):
+        if "bins" in table:
+            what = "go with a lattice, bins with a tree: leave one of them out"
+            refuse("groups" in table, f"groups = {table.get('groups')!r} {what}")
+            what = "a tree of bins knows no states: leave out bins or the column"
+            refuse(paths.states is not None, f"bins = {table['bins']!r}: {what}")
+            return path_table.tree_of(paths, table["bins"], names)
+        return path_table.lattice_of(paths, table.get("groups", GROUPS))
+
+
+def _given(scenarios: Any) -> Scenarios:
+    """Return what was made of paths in Python, with names."""
+    if hasattr(scenarios, "lattice"):
+        node_names = path_table.group_names(scenarios.node_of_path)
+        return Scenarios(scenarios.lattice, scenarios.endowments, node_names)
+    tree, endowments = scenarios.tree, np.asarray(scenarios.endowments)
+    return Scenarios(tree, endowments, csv_tables.numbered(tree))
 
 
 def _read_toml(path: Path) -> dict[str, Any]:
@@ -247,19 +344,24 @@ def _settings(place: str, table: Mapping, n_agents: int) -> tuple[str, str, bool
     return (*terms, rational, split)
 
 
-def _scenarios(path: Path, table: dict, names: Sequence) -> tuple[Scenarios, Path]:
-    """Return the scenarios that the TOML points to, and the file that holds them."""
-    place, given = path.name, [key for key in ("nodes", "paths") if key in table]
-    what = "nodes and paths are both given" if given else "no scenarios"
-    cure = "write either nodes = 'nodes.csv', or paths = 'paths.csv' and bins"
-    refuse(len(given) != 1, f"{place}: {what}: {cure}")
-    key = given[0]
-    cure = "add bins = [4, 4, 4]" if key == "paths" else "leave it out"
-    what = f"bins goes with paths, not with nodes: {cure}"
-    refuse((key == "paths") != ("bins" in table), f"{place}: {what}")
-    file = path.parent / _text(place, table, key)
+def _form(place: str, table: Mapping) -> list[str]:
+    """Return how the scenarios are given, which should be one word."""
+    given = [form for form in FORMS if form in table]
+    cure = (
+        "write nodes = 'nodes.csv', arcs = 'arcs.csv', paths = 'paths.csv' or [chain]"
+    )
+    refuse(not given, f"{place}: no scenarios: {cure}")
+    for key in ("groups", "bins"):
+        what = f"{key} = {table.get(key)!r} goes with paths, not with {given[0]}"
+        bad = key in table and given == given[:1] and given[0] != "paths"
+        refuse(bad, f"{place}: {what}: leave it out")
+    return given
+
+
+def _find(path: Path, found: list[Path], key: str, name: Any) -> Path:
+    """Return the file beside the TOML that a key names, and list it."""
+    file = path.parent / _text(path.name, {key: name}, key)
     what = "does not exist: put the CSV beside the TOML, or name it from there"
-    refuse(not os.path.isfile(file), f"{place}: {key} = {table[key]!r} {what}")
-    if key == "nodes":
-        return csv_tables.read_nodes(file, names), file
-    return csv_tables.read_paths(file, names, table["bins"], place), file
+    refuse(not os.path.isfile(file), f"{path.name}: {key} = {name!r} {what}")
+    found.append(file)
+    return file

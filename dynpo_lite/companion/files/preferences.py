@@ -23,7 +23,7 @@ MEASURES: Mapping[str, tuple[Any, tuple[str, ...]]] = {
     "minimum": (dp.Minimum, ("of",)),
     "supremum": (dp.Supremum, ("of",)),
 }
-SELECTORS = ("nodes", "stage", "above_quantile")
+SELECTORS = ("nodes", "stage", "states", "above_quantile")
 ROUNDING = 1e-9  # of probabilities, where they are compared with a quantile's
 
 
@@ -39,7 +39,8 @@ class Preferences:
 
     def __init__(self, place: str, scenarios: Scenarios) -> None:
         self.place, self.tree = place, scenarios.tree
-        self.aggregate = scenarios.endowments.sum(axis=0)
+        self.aggregate = _on_arrival(scenarios)
+        self.states = np.array(scenarios.states, dtype=object)
         self.numbers = {name: v for v, name in enumerate(scenarios.node_names)}
         self.n_inner = int(self.tree.first[self.tree.horizon])
 
@@ -80,6 +81,16 @@ class Preferences:
         refuse(stage >= end, f"stage = {stage} {what}")
         return self.tree.stage[: self.n_inner] == stage
 
+    def _by_states(self, states: Any) -> np.ndarray:
+        known = list(dict.fromkeys(state for state in self.states if state))
+        what = "goes with [chain], or with paths and a column of whole states"
+        refuse(not known, f"states = {states!r} {what}: select nodes or stage")
+        expect("states", states, list, "list: write states = ['a', 'b']", some=True)
+        names = [str(state) for state in states]
+        for name in names:
+            refuse(name not in known, f"states: {name!r} is none: {near(name, known)}")
+        return np.isin(self.states[: self.n_inner].astype(str), names)
+
     def _by_above_quantile(self, p: Any) -> np.ndarray:
         p = validate.number("above_quantile", p, 0, 1, closed="left")
         selected = np.zeros(self.n_inner, dtype=bool)
@@ -88,6 +99,16 @@ class Preferences:
             below = mass_below(self.aggregate[nodes], self.tree.unconditional[nodes])
             selected[nodes] = below >= p - ROUNDING
         return selected
+
+
+def _on_arrival(scenarios: Scenarios) -> np.ndarray:
+    """Return the total loss at each node, on a lattice the mean of the arcs to it."""
+    total, lattice = scenarios.endowments.sum(axis=0), scenarios.tree
+    if isinstance(lattice, dp.ScenarioTree):
+        return total
+    reach = lattice.unconditional[lattice.source] * lattice.probability
+    sums = np.bincount(lattice.target, reach * lattice.entries(total))
+    return np.append(0.0, sums[1:] / lattice.unconditional[1:])
 
 
 def mass_below(x: np.ndarray, weights: np.ndarray) -> np.ndarray:

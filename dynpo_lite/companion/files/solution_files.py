@@ -1,28 +1,38 @@
-"""A solved economy as texts: CSV tables and one JSON.
-
-Numbers are written with 12 significant digits.
-"""
+"""A solved economy as texts: CSV tables, a page to read, and one JSON."""
 
 import platform
-from collections.abc import Iterator
+from collections.abc import Callable
 from importlib.metadata import version
-from itertools import product
 from typing import Any
 
 import numpy as np
 
 from dynpo_lite import Solution, check_allocation, myopic_optimum
-from dynpo_lite.companion.files.csv_tables import write_csv
+from dynpo_lite.companion.files.comparisons import arrangements, error_bar
 from dynpo_lite.companion.files.economy_file import SETTINGS, EconomyFile
 from dynpo_lite.companion.files.preferences import ROUNDING
+from dynpo_lite.companion.files.report import report_page
+from dynpo_lite.companion.files.solution_tables import TABLES, digits, tables
+from dynpo_lite.companion.files.work import OutOfTime, Work
 from dynpo_lite.companion.outputs import strict_json
 
-TABLES = ("allocation.csv", "risks.csv", "layers.csv", "totals.csv")
-SOLUTION_FILES = (*TABLES, "solution.json")
+SOLUTION_FILES = (*TABLES, "report.html", "solution.json")
+
+
+def solved(file: EconomyFile) -> Solution:
+    """Return the solution of a file with all that is written of it found."""
+    solution = file.solve()
+    for name in ("allocation", "layers", "premium_interval", "total_risk_to_go"):
+        getattr(solution, name)  # what is not asked for is not computed
+    return solution
 
 
 def solution_files(
-    file: EconomyFile, solution: Solution, certify: bool = True
+    file: EconomyFile,
+    solution: Solution,
+    certify: bool = True,
+    all_bills: bool = False,
+    work: Work | None = None,
 ) -> dict[str, str]:
     """Return all that ``dynpo solve`` writes, as texts.
 
@@ -33,12 +43,16 @@ def solution_files(
         What ``file.solve()`` returned.
     certify : bool
         Whether ``solution.json`` holds what ``check_allocation`` finds.
+    all_bills : bool
+        Whether ``bills.csv`` is about every node, not the root alone.
+    work : Work, optional
+        A limit of time: what is not known by then is left out, and said to be.
 
     Returns
     -------
     dict of str to str
         File name -> text: ``allocation.csv``, ``risks.csv``, ``layers.csv``,
-        ``totals.csv`` and ``solution.json``.
+        ``totals.csv``, ``bills.csv``, ``report.html`` and ``solution.json``.
 
     Examples
     --------
@@ -49,13 +63,17 @@ def solution_files(
     node,attachment,exhaustion,Coast,Hills,Plain
     today,514.875798289,686.313930106,0,0,1
     """
-    summary = summarise(file, solution, certify)
-    texts = [*_tables(file, solution), strict_json(summary)]
+    summary = summarise(file, solution, certify, work)
+    page = report_page(file, solution, summary)
+    texts = [*tables(file, solution, all_bills), page, strict_json(summary)]
     return dict(zip(SOLUTION_FILES, texts, strict=True))
 
 
 def summarise(
-    file: EconomyFile, solution: Solution, certify: bool = True
+    file: EconomyFile,
+    solution: Solution,
+    certify: bool = True,
+    work: Work | None = None,
 ) -> dict[str, Any]:
     """Return what ``solution.json`` holds; parameters as :func:`solution_files`.
 
@@ -72,23 +90,47 @@ def summarise(
     (True, 'Coast')
     """
     economy, size = file.economy, file.economy.scale
-    alone = economy.risk_without_trade(file.law)[:, 0]
-    traded = solution.risk_to_go[:, 0]
-    numbers = _digits([alone, traded, alone - traded], size)
+    alone, traded = solution.risk_without_trade[:, 0], solution.risk_to_go[:, 0]
+    numbers = digits([alone, traded, alone - traded], size)
     kinds = ("name", "risk_without_trade", "risk_with_trade", "gain")
     rows = zip(file.names, *numbers, strict=True)
-    myopic, certificate = None, {"available": False, "reason": "it was not asked for"}
-    if file.law == "conditional":
-        myopic = _digits(myopic_optimum(economy)[1], size)
+    conditional = file.law == "conditional"
+    myopic = None
+    if conditional:  # on a lattice contracts are dynamic optima, which attain it
+        on_tree = economy.scenarios.kind == "tree"
+        value = myopic_optimum(economy)[1] if on_tree else traded.sum()
+        myopic = digits(value, size)
+    work = work or Work()
+    certificate: Any = {"available": False, "reason": "it was not asked for"}
+    missing: list[str] = []
+
+    def within_time(what: str, call: Callable, *arguments: Any) -> Any:
+        try:
+            return work.do(what, call, *arguments)
+        except OutOfTime:
+            missing.append(what)
+            return None
+
     if certify:
-        certificate = _certificate(file, solution)
+        certificate = within_time("checking the solution", _certificate, file, solution)
+        late = {"available": False, "reason": "the time limit was reached"}
+        certificate = certificate or late
+    compared = bar = None
+    if conditional:
+        compared = within_time("comparing arrangements", arrangements, file, solution)
+    if file.paths is not None:
+        bar = within_time("measuring the error of simulation", error_bar, file)
     versions = {name: version(name) for name in ("dynpo-lite", "numpy", "scipy")}
     return {name: getattr(file, name) for name in ("title", "currency", *SETTINGS)} | {
         "agents": [dict(zip(kinds, row, strict=True)) for row in rows],
+        "arrangements": compared,
         "certificate": certificate,
+        "error_bar": bar,
         "myopic_value": myopic,
-        "total_risk_with_trade": _digits(traded.sum(), size),
-        "total_risk_without_trade": _digits(alone.sum(), size),
+        "not_done_in_time": missing,
+        "notes": list(file.notes),
+        "total_risk_with_trade": digits(traded.sum(), size),
+        "total_risk_without_trade": digits(alone.sum(), size),
         "versions": versions | {"python": platform.python_version()},
     }
 
@@ -103,7 +145,8 @@ def _certificate(file: EconomyFile, solution: Solution) -> dict[str, Any]:
             reason = f"the check itself failed ({type(error).__name__}: {reason})"
         return {"available": False, "reason": reason}
     size, trade = file.economy.scale, report.improving_trade
-    found = dict(vars(report), gap=_digits(report.gap, size))
+    on_tree = file.economy.scenarios.kind == "tree"
+    found = dict(vars(report), gap=digits(report.gap, size))
     for key in ("worst_node", "irrational_node"):
         if found[key] is not None:
             found[key] = file.node_names[found[key]]
@@ -111,58 +154,13 @@ def _certificate(file: EconomyFile, solution: Solution) -> dict[str, Any]:
     if trade is not None:
         found["improving_trade"] = {
             "node": file.node_names[trade.node],
-            "children": [file.node_names[v] for v in trade.children],
-            "payments": dict(zip(file.names, _digits(trade.payments, size))),
-            "gains": dict(zip(file.names, _digits(trade.gains, size))),
+            "children" if on_tree else "arcs": [
+                file.node_names[v] if on_tree else v for v in trade.children
+            ],
+            "payments": dict(zip(file.names, digits(trade.payments, size))),
+            "gains": dict(zip(file.names, digits(trade.gains, size))),
         }
     # the risks themselves are in risks.csv
     difference = np.abs(found.pop("risk_to_go") - solution.risk_to_go).max()
     found["risk_to_go_agrees"] = bool(difference <= ROUNDING * size)
     return found | {"available": True}
-
-
-def _tables(file: EconomyFile, solution: Solution) -> Iterator[str]:
-    """Yield the tables as CSV, in the order of their names."""
-    economy, names, agents = file.economy, file.node_names, file.names
-    tree, size = economy.tree, economy.scale
-    nodes = [names, ["", *(names[v] for v in tree.parent[1:])], tree.stage]
-    alone = economy.risk_without_trade(file.law)
-
-    paid = _clean(solution.allocation, size)
-    header = ["node", "parent", "stage", "probability", *agents]
-    yield write_csv(header, zip(*nodes, tree.probability, *paid))
-
-    risks = [alone, solution.risk_to_go, solution.premium]
-    risks += [solution.risk_interval, solution.premium_interval]
-    numbers = _clean(np.dstack(risks), size)
-    places = product(range(tree.first[tree.horizon]), range(len(agents)))
-    rows = [[names[v], agents[i], *numbers[i, v]] for v, i in places]
-    header = ["node", "agent", "risk_without_trade", "risk_with_trade", "premium"]
-    header += ["risk_low", "risk_high", "premium_low", "premium_high"]
-    yield write_csv(header, rows)
-
-    first, rows = "node" if file.retention == "state-dependent" else "time", []
-    for key in sorted(solution.layers):
-        for layer in solution.layers[key]:
-            limits = _clean([layer.attachment, layer.exhaustion], size)
-            place = names[key] if first == "node" else key
-            rows.append([place, *limits, *layer.shares])
-    yield write_csv([first, "attachment", "exhaustion", *agents], rows)
-
-    totals = economy.aggregate, alone.sum(axis=0), solution.total_risk_to_go
-    header = ["node", "parent", "stage", "unconditional_probability", "aggregate_loss"]
-    header += ["total_risk_without_trade", "total_risk_with_trade", "surplus"]
-    numbers = _clean(np.array([*totals, solution.surplus]), size)
-    yield write_csv(header, zip(*nodes, tree.unconditional, *numbers))
-
-
-def _clean(x: Any, size: float) -> np.ndarray:
-    """Return an array in which what is nothing beside ``size`` is 0."""
-    return np.where(np.abs(x) <= 1e-11 * size, 0.0, x)
-
-
-def _digits(x: Any, size: float) -> Any:
-    """Return a number, or nested lists of numbers, with 12 digits."""
-    if np.ndim(x):
-        return [_digits(entry, size) for entry in x]
-    return float(f"{float(_clean(x, size)):.12g}")

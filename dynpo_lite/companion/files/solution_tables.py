@@ -1,0 +1,138 @@
+"""A solved economy as CSV tables.
+
+Numbers are written with 12 significant digits.
+"""
+
+from collections.abc import Iterable, Iterator
+from itertools import product
+from typing import Any
+
+import numpy as np
+
+from dynpo_lite import ScenarioTree, Solution
+from dynpo_lite.companion.files.csv_tables import write_csv
+from dynpo_lite.companion.files.economy_file import EconomyFile
+
+TABLES = ("allocation.csv", "risks.csv", "layers.csv", "totals.csv", "bills.csv")
+PARTS = ("own", "layer", "price", "sure", "transfer", "reserve", "payment")
+
+
+def tables(file: EconomyFile, solution: Solution, all_bills: bool) -> Iterator[str]:
+    """Yield the tables of a solution, in the order of their names.
+
+    Parameters
+    ----------
+    file : EconomyFile
+    solution : Solution
+    all_bills : bool
+        Whether ``bills.csv`` is about every node, not the root alone.
+    """
+    yield _allocation(file, solution)
+    yield _risks(file, solution)
+    yield _layers(file, solution)
+    yield _totals(file, solution)
+    inner = int(file.economy.scenarios.first[file.economy.scenarios.horizon])
+    yield _bills(file, solution, range(inner if all_bills else 1))
+
+
+def _allocation(file: EconomyFile, solution: Solution) -> str:
+    scenarios, names = file.economy.scenarios, file.node_names
+    paid = clean(solution.allocation, file.economy.scale)
+    if isinstance(scenarios, ScenarioTree):
+        header = ["node", "parent", "stage", "probability", *file.names]
+        columns = [*_nodes(file), scenarios.probability.tolist(), *paid.tolist()]
+        return write_csv(header, zip(*columns))
+    paid = scenarios.entries(paid)
+    ends = [[names[v] for v in end] for end in (scenarios.source, scenarios.target)]
+    stage = scenarios.stage[scenarios.target].tolist()
+    columns = [*ends, stage, scenarios.probability.tolist(), *paid.tolist()]
+    header = ["source", "target", "stage", "probability", *file.names]
+    if file.arc_names:
+        header, columns = ["path", *header], [file.arc_names, *columns]
+    return write_csv(header, zip(*columns))
+
+
+def _risks(file: EconomyFile, solution: Solution) -> str:
+    scenarios, names, agents = file.economy.scenarios, file.node_names, file.names
+    risks = [solution.risk_without_trade, solution.risk_to_go, solution.premium]
+    risks += [solution.risk_interval, solution.premium_interval]
+    numbers = clean(np.dstack(risks), file.economy.scale).tolist()
+    places = product(range(scenarios.first[scenarios.horizon]), range(len(agents)))
+    rows = [[names[v], agents[i], *numbers[i][v]] for v, i in places]
+    header = ["node", "agent", "risk_without_trade", "risk_with_trade", "premium"]
+    header += ["risk_low", "risk_high", "premium_low", "premium_high"]
+    return write_csv(header, rows)
+
+
+def _layers(file: EconomyFile, solution: Solution) -> str:
+    first, rows = "node" if file.retention == "state-dependent" else "time", []
+    for key in sorted(solution.layers):
+        for layer in solution.layers[key]:
+            limits = clean([layer.attachment, layer.exhaustion], file.economy.scale)
+            place = file.node_names[key] if first == "node" else key
+            rows.append([place, *limits, *layer.shares])
+    return write_csv([first, "attachment", "exhaustion", *file.names], rows)
+
+
+def _totals(file: EconomyFile, solution: Solution) -> str:
+    economy, scenarios = file.economy, file.economy.scenarios
+    alone = solution.risk_without_trade.sum(axis=0)
+    totals = [alone, solution.total_risk_to_go, solution.surplus]
+    header = ["total_risk_without_trade", "total_risk_with_trade", "surplus"]
+    places = ["node", "stage", "unconditional_probability"]
+    columns = [file.node_names, scenarios.stage, scenarios.unconditional]
+    if isinstance(scenarios, ScenarioTree):
+        places = ["node", "parent", *places[1:], "aggregate_loss"]
+        columns = [*_nodes(file), scenarios.unconditional]
+        totals = [economy.aggregate, *totals]
+    numbers = clean(np.array(totals), economy.scale)
+    return write_csv([*places, *header], zip(*columns, *numbers))
+
+
+def _bills(file: EconomyFile, solution: Solution, nodes: Iterable[int]) -> str:
+    header = ["node", "target", "probability", "agent", *PARTS]
+    if file.arc_names:
+        header = ["path", *header]
+    return write_csv(header, _bill_rows(file, solution, nodes))
+
+
+def _bill_rows(
+    file: EconomyFile, solution: Solution, nodes: Iterable[int]
+) -> Iterator[list]:
+    for node in nodes:
+        bills = solution.bills(node)
+        parts = [getattr(bills, part) for part in PARTS]
+        numbers = clean(np.dstack(parts), file.economy.scale).tolist()
+        chances = bills.probability.tolist()
+        arcs = entries_of(file, node) if file.arc_names else ()
+        for j, v in enumerate(bills.target.tolist()):
+            start = [file.arc_names[arcs[j]]] if file.arc_names else []
+            start += [file.node_names[node], file.node_names[v]]
+            for i, agent in enumerate(file.names):
+                yield [*start, chances[j], agent, *numbers[i][j]]
+
+
+def entries_of(file: EconomyFile, node: int) -> np.ndarray:
+    """Return where the payments of a node's ways stand, in the order of its bills."""
+    scenarios = file.economy.scenarios
+    for ways in scenarios.branches[scenarios.stage[node]]:
+        for row in np.flatnonzero(ways.node == node):
+            return ways.entry[row]
+    raise ValueError(f"node = {node} is a leaf: choose one before the horizon")
+
+
+def _nodes(file: EconomyFile) -> list:
+    names, tree = file.node_names, file.economy.tree
+    return [names, ["", *(names[v] for v in tree.parent[1:])], tree.stage]
+
+
+def clean(x: Any, size: float) -> np.ndarray:
+    """Return an array in which what is nothing beside ``size`` is 0."""
+    return np.where(np.abs(x) <= 1e-11 * size, 0.0, x)
+
+
+def digits(x: Any, size: float) -> Any:
+    """Return a number, or nested lists of numbers, with 12 digits."""
+    if np.ndim(x):
+        return [digits(entry, size) for entry in x]
+    return float(f"{float(clean(x, size)):.12g}")
