@@ -193,12 +193,14 @@ def test_nothing_of_the_machine_or_the_time(books):
     assert {path: match[0] for path, match in found.items() if match} == {}
 
 
-# --- the page of the package -------------------------------------------------------
+# --- the pages of the package ------------------------------------------------------
+
+API = ("book/api.html", "book/api_figures.html")
 
 
 def test_every_public_name_and_member_has_an_entry(pages):
-    """The page of the package has an anchor for each name and what it documents."""
-    ids = {tag["id"] for tag in pages["book/api.html"].find_all(id=True)}
+    """The pages of the package have anchors for each name and what it documents."""
+    ids = {tag["id"] for page in API for tag in pages[page].find_all(id=True)}
     wanted = {f"dynpo_lite.{name}" for name in dynpo_lite.__all__}
     wanted |= {f"dynpo_lite.plots.{name}" for name in plots.__all__}
     for name in dynpo_lite.__all__:
@@ -212,10 +214,10 @@ def test_every_public_name_and_member_has_an_entry(pages):
 def test_every_public_name_is_linked_from_a_chapter_or_page(pages):
     """Some other page leads to the entry of each name."""
     linked = {
-        a["href"].partition("api.html#dynpo_lite.")[2]
+        a["href"].partition("#dynpo_lite.")[2]
         for page, soup in pages.items()
-        if page != "book/api.html"
-        for a in soup.select('main a[href*="api.html#dynpo_lite."]')
+        if page not in API
+        for a in soup.select('main a[href*="#dynpo_lite."]')
     }
     names = {*dynpo_lite.__all__, *(f"plots.{name}" for name in plots.__all__)}
     assert names - linked == set()
