@@ -37,6 +37,13 @@ MEASURES = [dp.ExpectedShortfall(0.5), dp.ProportionalHazard(0.6)]
 NAMES = ["US$ $x^$", "<b>_{1}"]
 UNIT = "US$ million"
 
+REPEATED = dp.Replications(
+    (10, 20),
+    np.array([[1.0, 2.0, 6.0], [4.0, 5.0, 9.0]]),
+    np.array([[0.0, 1.0, 2.0], [1.0, 1.0, 1.0]]),
+    *np.ones((2, 2, 2, 3)),
+)
+
 DRAW = {
     "tree": lambda **k: plots.tree(FOUR, heights=FOUR.aggregate, **k),
     "lattice": lambda **k: plots.lattice(CHAIN, np.arange(5.0), **k),
@@ -47,6 +54,7 @@ DRAW = {
     "premia": lambda **k: plots.premia(SOLVED, **k),
     "risk_over_time": lambda **k: plots.risk_over_time(SOLVED, **k),
     "comparison": lambda **k: plots.comparison(dp.baselines(FOUR), **k),
+    "replications": lambda **k: plots.replications(REPEATED, **k),
 }
 NAMED = {"tower", "tails", "retention", "bills", "premia", "comparison"}
 
@@ -218,6 +226,7 @@ def test_without_matplotlib_a_cure_is_named():
         (lambda: plots.bills(SOLVED, ways=[0, 2]), r"ways\[1\] = 2: .* from 0 to 1"),
         (lambda: plots.premia(SOLVED, True), "node = True: choose a node"),
         (lambda: plots.risk_over_time(SOLVED, 2), "agent = 2: choose one from 0 to 1"),
+        (lambda: plots.replications([1.0]), r"found = \[1.0\] is no Replications"),
         (lambda: plots.comparison([]), "arrangements = .* is no Mapping"),
         (lambda: plots.comparison({}), "arrangements = .* holds no arrangement"),
         (lambda: plots.comparison({"a": 1}), r"arrangements\['a'\] = 1 is no Arr"),
@@ -618,3 +627,21 @@ def test_arrangements_are_compared():
         assert (f"leave at {k} node" in text) == (k > 0)
         assert text.endswith("nodes") == (k > 1)
     assert max(len(each.leaving) for each in found.values()) > 1
+
+
+def test_replications_show_every_answer_and_two_standard_errors():
+    ax = plots.replications(REPEATED)
+    drawn = [
+        line.get_xdata().tolist() for line in ax.lines if len(line.get_xdata()) == 3
+    ]
+    assert drawn == [*REPEATED.value.tolist(), *REPEATED.surplus.tolist()]
+    for bar, (_, mean, error, _) in zip(
+        ax.containers[1::2], REPEATED.table(), strict=False
+    ):
+        assert bar.lines[0].get_xdata() == pytest.approx([mean])
+        (ends,) = bar.lines[2][0].get_segments()
+        assert ends[:, 0] == pytest.approx([mean - 2 * error, mean + 2 * error])
+    names = [label.get_text() for label in ax.get_yticklabels()]
+    assert names == ["total, 10", "total, 20", "saved, 10", "saved, 20"]
+    once = plots.replications(dp.replicate(lambda seed: FOUR, range(3)))
+    assert [label.get_text() for label in once.get_yticklabels()] == ["total", "saved"]

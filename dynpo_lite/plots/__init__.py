@@ -7,6 +7,7 @@ they can be labelled, saved and read.  Agents keep their look from figure to fig
 
 try:
     from dynpo_lite.plots.payments import bills, premia
+    from dynpo_lite.plots.replications import replications
     from dynpo_lite.plots.risks import comparison, risk_over_time
     from dynpo_lite.plots.scenarios import lattice, tree
     from dynpo_lite.plots.sharing import retention, tails, tower
@@ -23,6 +24,7 @@ __all__ = [
     "comparison",
     "lattice",
     "premia",
+    "replications",
     "retention",
     "risk_over_time",
     "tails",
