@@ -13,7 +13,7 @@ def replications(
 ) -> Axes:
     """Draw the answers of all seeds, and their means, at each resolution.
 
-    A row for the total risk and one for what trade saves, at each size, finer ones below:
+    Rows for the total risk and for what trade saves, at each size, finer ones below:
     small dots are single answers, the diamond is their mean, with two standard errors
     to both sides.
 
