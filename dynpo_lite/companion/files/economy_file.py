@@ -20,8 +20,11 @@ from dynpo_lite import Economy, ScenarioTree, Solution, solve
 from dynpo_lite.base import validate
 from dynpo_lite.base.reading import reading
 from dynpo_lite.companion.files import chain, csv_tables, messages, path_table
-from dynpo_lite.companion.files.arc_table import ARC_COLUMNS, read_arcs
-from dynpo_lite.companion.files.csv_tables import NODE_COLUMNS, Scenarios
+from dynpo_lite.companion.files.csv_tables import (
+    ARC_COLUMNS,
+    NODE_COLUMNS,
+    Scenarios,
+)
 from dynpo_lite.companion.files.messages import expect, refuse
 from dynpo_lite.companion.files.path_table import PATH_COLUMNS, Paths
 from dynpo_lite.companion.files.preferences import Preferences
@@ -216,8 +219,8 @@ def _load(path: Path, scenarios: Any) -> EconomyFile:
         elif form == "chain":
             found = chain.read_chain(place, table["chain"], names, find)
         else:
-            read = csv_tables.read_nodes if form == "nodes" else read_arcs
-            found = read(find(form, table[form]), names)
+            read = {"nodes": csv_tables.read_nodes, "arcs": csv_tables.read_arcs}
+            found = read[form](find(form, table[form]), names)
         sources += tuple(found_files)
     on_lattice = not isinstance(found.tree, ScenarioTree)
     if on_lattice and settings[:2] != ("conditional", "state-dependent"):

@@ -76,7 +76,7 @@ class _Report:
                 *("gains", "bars: each agent's risk alone and with trade"),
                 f"The risk of each agent, alone (grey) and with trade.{more}",
                 1.0 + 0.5 * min(len(names), MOST_AGENTS),
-                lambda _, ax: gains(self.names, *risks.T[:2], unit, ax),
+                lambda _, ax: gains(self.names, risks, unit, ax),
             )
             + _table(["agent", "risk alone", "risk with trade", "gain"], rows, "gains"),
         }

@@ -22,14 +22,14 @@ def short(name: str, limit: int = 18) -> str:
     return name if len(name) <= limit else name[: limit - 1] + "…"
 
 
-def gains(names: Sequence[str], alone: Any, traded: Any, unit: str, ax: Any) -> None:
-    """Draw each agent's risk without and with trade."""
+def gains(names: Sequence[str], risks: Any, unit: str, ax: Any) -> None:
+    """Draw each agent's risk without and with trade: the first columns."""
     from dynpo_lite.plots.style import COLOURS, GREY, INK, plain
 
     some = slice(MOST_AGENTS)
     at = np.arange(len(names[some]))
-    ax.barh(at - 0.2, alone[some], 0.36, color=GREY)
-    ax.barh(at + 0.2, traded[some], 0.36, color=COLOURS[0])
+    ax.barh(at - 0.2, risks[some, 0], 0.36, color=GREY)
+    ax.barh(at + 0.2, risks[some, 1], 0.36, color=COLOURS[0])
     ax.set_yticks(at, [plain(name) for name in names[some]])
     ax.tick_params(axis="y", length=0)
     ax.invert_yaxis()
