@@ -19,6 +19,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NoReturn
 
+import numpy as np
+
 from dynpo_lite import Infeasible
 from dynpo_lite.base.lp import SolverError
 from dynpo_lite.companion import outputs
@@ -29,7 +31,7 @@ from dynpo_lite.companion.files.solution_files import (
     solution_files,
     solved,
 )
-from dynpo_lite.companion.files.verdict import shown_amount, verdict
+from dynpo_lite.companion.files.verdict import risks_of, shown_amount, verdict
 from dynpo_lite.companion.files.work import OutOfTime, Work
 from dynpo_lite.companion.rerun import parameters
 from dynpo_lite.companion.rerun import run as rerun
@@ -244,13 +246,12 @@ def _infeasible(file: economy_file.EconomyFile, error: Infeasible) -> str:
 
 
 def _print_solution(summary: dict[str, Any]) -> None:
-    kinds = ("risk_without_trade", "risk_with_trade", "gain")
-    agents = summary["agents"]
-    size = max(abs(agent[kinds[0]]) for agent in agents)
-    total = {"name": "total"} | {k: sum(agent[k] for agent in agents) for k in kinds}
+    risks = risks_of(summary)
+    size = np.abs(risks[:-1, 0]).max()
+    names = [*(agent["name"] for agent in summary["agents"]), "total"]
     rows = [
-        [a["name"], *(shown_amount(a[kind], size) for kind in kinds)]
-        for a in (*agents, total)
+        [name, *(shown_amount(x, size) for x in line)]
+        for name, line in zip(names, risks.tolist())
     ]
     print(f"{summary['title']}\nRisk at time 0, in {summary['currency']}:\n")
     print(Table(["agent", "without trade", "with trade", "gain"], rows))

@@ -1,9 +1,10 @@
 """A solved economy as one page to read: no script, nothing from the network.
 
-What is the same on every page stands in ``report.html``.  Every text of the user's is
+Fixed words stand in ``report.html``, piece by piece.  Every text of the user's is
 escaped; numbers are rounded, ``solution.json`` and the tables have all digits.
 """
 
+import re
 from collections.abc import Iterable, Sequence
 from functools import partial
 from html import escape
@@ -21,7 +22,7 @@ from dynpo_lite.companion.files.report_figures import (
     picture,
     short,
 )
-from dynpo_lite.companion.files.verdict import shown_amount, verdict
+from dynpo_lite.companion.files.verdict import risks_of, shown_amount, verdict
 
 MOST_ROWS = 12  # of a table; the rest is summarised
 ABOUT = {
@@ -44,7 +45,7 @@ PART_NAMES = {
 
 
 class _Report:
-    """The parts of a page; each returns what it puts in the template, as HTML."""
+    """The sections of a page, as HTML."""
 
     def __init__(self, file: EconomyFile, solution: Solution, summary: dict[str, Any]):
         self.file, self.solution, self.summary = file, solution, summary
@@ -53,40 +54,34 @@ class _Report:
         self.unit = {"currency": short(file.currency, 30)}
         self.names = [short(name) for name in file.names]
 
-    def gains(self) -> dict[str, str]:
-        kinds = ("risk_without_trade", "risk_with_trade", "gain")
-        agents, names = self.summary["agents"], self.file.names
-        risks = np.array([[agent[kind] for kind in kinds] for agent in agents])
-        before, after, saved = risks.sum(axis=0)
-        lines = zip((*names, "together"), [*risks, (before, after, saved)])
+    def gains(self) -> str:
+        names, risks = self.file.names, risks_of(self.summary)
+        before, _, saved = risks[-1]
+        lines = zip((*names, "together"), risks)
         rows = [[name, *map(self.show, line)] for name, line in lines]
         judged = f"Checked by a second route: {verdict(self.summary)}."
         if not (found := self.summary["certificate"])["available"]:
             judged = f"There is no independent check: {found['reason']}."
         rest = len(names) - MOST_AGENTS
         more = f" {rest} more agents are in the table." if rest > 0 else ""
-        unit = self.unit["currency"]
-        return {
-            "alone": self.show(before),
-            "traded": self.show(after),
-            "saved": self.show(before - after),
-            "part": f" ({_percent((before - after) / before)})" if before > 0 else "",
-            "judged": escape(judged),
-            "gains": picture(
-                *("gains", "bars: each agent's risk alone and with trade"),
-                f"The risk of each agent, alone (grey) and with trade.{more}",
-                1.0 + 0.5 * min(len(names), MOST_AGENTS),
-                lambda _, ax: gains(self.names, risks, unit, ax),
-            )
-            + _table(["agent", "risk alone", "risk with trade", "gain"], rows, "gains"),
-        }
+        figure = picture(
+            *("gains", "bars: each agent's risk alone and with trade"),
+            f"The risk of each agent, alone (grey) and with trade.{more}",
+            1.0 + 0.5 * min(len(names), MOST_AGENTS),
+            lambda _, ax: gains(self.names, risks[:-1], ax=ax, **self.unit),
+        )
+        amounts = dict(zip(("alone", "traded", "saved"), map(self.show, risks[-1])))
+        amounts["part"] = f" ({_percent(saved / before)})" if before > 0 else ""
+        header = ["agent", "risk alone", "risk with trade", "gain"]
+        table, words = _table(header, rows, "who gains what"), escape(judged)
+        unit = escape(self.file.currency)
+        return _say("gains", figure, table, judged=words, currency=unit, **amounts)
 
-    def tower(self) -> dict[str, str]:
+    def tower(self) -> str:
         key = 0 if self.file.retention == "state-dependent" else 1
         layers, names = self.solution.layers.get(key, ()), self.file.names
         if not layers:
-            text = "What is shared in the first period is certain: no layers."
-            return {"tower": f"<p>{text}</p>"}
+            return _say("no_tower")
         rows = []
         for layer in layers[: MOST_ROWS if len(layers) <= MOST_ROWS else MOST_ROWS - 1]:
             held = [(a, p) for a, p in zip(names, layer.shares) if p > 0]
@@ -95,11 +90,6 @@ class _Report:
         if rest := len(layers) - len(rows):
             top = self.show(layers[-1].exhaustion)
             rows.append([f"{rest} more, up to {top}", "see layers.csv"])
-        text = (
-            "What is shared is the total loss of the first period and the least total "
-            "risk that remains after it. Each layer of it goes to those who judge it "
-            "cheapest."
-        )
         figure = picture(
             *("tower", "layers from below upwards, and who carries them"),
             "Layers from below upwards; the colour says who carries them.",
@@ -108,24 +98,21 @@ class _Report:
         )
         header = [f"layer, {self.file.currency}", "carried by"]
         table = _table(header, rows, "layers", words=True)
-        return {"tower": f"<p>{text}</p>{figure}{table}"}
+        return _say("tower", figure, table)
 
-    def bills(self) -> dict[str, str]:
+    def bills(self) -> str:
         file, bills = self.file, self.solution.bills(0)
         total, chance = bills.own.sum(axis=0), bills.probability
         group = _groups(total, chance)
         weight = np.bincount(group, chance)
         names = [f"group {j + 1}" for j in range(len(weight))]
-        text = (
-            f"There are {len(total):,} scenarios; sorted by the total loss they form "
-            f"{len(weight)} groups, and the means of each group are shown. Single "
-            "bills are in bills.csv."
+        text = _say(
+            "groups_of_bills", scenarios=f"{len(total):,}", groups=str(len(weight))
         )
         if len(weight) == len(total):
             ends = bills.target[np.argsort(group)]
             names = [short(file.node_names[v], 30) for v in ends]
-            text = "Each way on from today, named by where it leads, listed by the "
-            text += "total loss."
+            text = _say("each_bill")
         header = ["", "probability", "total loss"]
         amounts = [total]
         for name, own, payment in zip(file.names, bills.own, bills.payment):
@@ -138,24 +125,22 @@ class _Report:
             [label, *map(self.show, getattr(bills, part) @ chance)]
             for part, label in PART_NAMES.items()
         ]
-        some = np.linspace(len(total) - 1, 0, max(1, min(4, 16 // len(file.names))))
-        ways = np.unique(np.argsort(total, kind="stable")[some.astype(int)[::-1]])
-        ways = ways[np.argsort(total[ways], kind="stable")]
+        n, many = len(file.names), len(file.names) > 6
+        ways = [int(np.argmax(total))] if many else None
+        n_ways = 1 if many else min(4, len(total))
         figure = picture(
             *("bills", "bars: the parts of the bills, the bills, and own losses"),
             "What is paid (to the right) and received, for a few of the totals.",
-            1.7 + 0.21 * len(ways) * (len(file.names) + 1),
+            1.7 + 0.21 * n_ways * (n + 1),
             lambda plots, ax: plots.bills(
                 self.solution, 0, ways, names=self.names, **self.unit, ax=ax
             ),
         )
-        return {
-            "bills_are": text,
-            "bills": figure + _table(header, rows, "bills by scenario"),
-            "parts": _table(["", *file.names], average, "parts of the mean bill"),
-        }
+        parts = _table(["", *file.names], average, "parts of the mean bill")
+        words = {"bills_are": text, "parts": parts, "currency": escape(file.currency)}
+        return _say("bills", figure, _table(header, rows, "bills by scenario"), **words)
 
-    def over_time(self) -> dict[str, str]:
+    def over_time(self) -> str:
         scenarios, traded = self.file.economy.scenarios, self.solution.total_risk_to_go
         alone = self.solution.risk_without_trade.sum(axis=0)
         rows = []
@@ -175,20 +160,13 @@ class _Report:
             lambda plots, ax: plots.risk_over_time(self.solution, **self.unit, ax=ax),
         )
         header = ["", "nodes", "alone, mean", "with trade, mean", "from", "to"]
-        return {"over_time": figure + _table(header, rows, "risk over time")}
+        return _say("over_time", figure, _table(header, rows, "risk over time"))
 
-    def arrangements(self) -> dict[str, str]:
+    def arrangements(self) -> str:
         compared = self.summary["arrangements"]
         if compared is None:
-            why = "it is made for conditional laws"
-            if "comparing arrangements" in self.summary["not_done_in_time"]:
-                why = "the time limit was reached"
-            return {"arrangements": f"<p>There is no comparison: {why}.</p>"}
-        text = (
-            "The total of all risks today under other arrangements, and at how many "
-            "nodes somebody would rather go on without the others: an arrangement that "
-            "somebody leaves does not deliver its total."
-        )
+            why = self.late("comparing arrangements", "it is made for conditional laws")
+            return _say("no_arrangements", why=why)
         rows = []
         for each in compared:
             name, total = each["name"], each["total_risk"]
@@ -198,59 +176,46 @@ class _Report:
         header = ["", "total risk", "saved", "nodes at which somebody leaves"]
         header += ["what it is"]
         table = _table(header, rows, "other arrangements", words=True)
-        return {"arrangements": f"<p>{text}</p>{table}"}
+        return _say("arrangements", table=table)
 
-    def error_bar(self) -> dict[str, str]:
+    def error_bar(self) -> str:
         if self.file.paths is None:
-            return {"error_bar": ""}
-        title, bar = "How far simulation may be off", self.summary["error_bar"]
-        top = f"<section><h2>{title}</h2>"
+            return ""
+        bar = self.summary["error_bar"]
         if bar is None or not bar["available"]:
-            why = "there are too few paths"
-            if "measuring the error of simulation" in self.summary["not_done_in_time"]:
-                why = "the time limit was reached"
-            why = escape(bar["reason"] if bar else why)
-            return {"error_bar": f"{top}<p>There is no error bar: {why}.</p></section>"}
-        quarter, half, n = bar["paths"]
+            what = "measuring the error of simulation"
+            why = bar["reason"] if bar else self.late(what, "there are too few paths")
+            return _say("no_error_bar", why=escape(why))
         keys = ("answer", "standard_error", "drift")
         rows = [[r["what"], *(self.show(r[key]) for key in keys)] for r in bar["rows"]]
-        measured = (
-            f"The economy was solved again for {bar['repeats']} random halves "
-            f"({half:,} of {n:,} paths) and as many quarters ({quarter:,}). The spread "
-            "of the halves is the standard error of the answer for all paths: what "
-            "other paths of the same model would change. The drift is by how much the "
-            "mean answer moves from quarters to halves: few paths in a node make noise "
-            "look like risk, and coarse groups forget. If it shrinks like one over the "
-            "number of paths, half of it is still to come; a worst case grows on and "
-            "on."
-        )
-        limits = (
-            "Not measured: what the grouping of paths forgets at every size, and "
-            "whether the model of the paths is right."
-        )
-        table = _table(["", "all paths", "standard error", "drift"], rows, title)
-        text = f"{top}<p>{measured}</p><p>{limits}</p>{table}</section>"
-        return {"error_bar": text}
+        header = ["", "all paths", "standard error", "drift"]
+        counts = (f"{n:,}" for n in (bar["repeats"], *bar["paths"]))
+        words = dict(zip(("repeats", "quarter", "half", "all"), counts))
+        table = _table(header, rows, "how far simulation may be off")
+        return _say("error_bar", table=table, **words)
 
-    def settings(self) -> dict[str, str]:
+    def settings(self) -> str:
         file, scenarios = self.file, self.file.economy.scenarios
         size = f"{scenarios.kind}, {scenarios.n_nodes:,} nodes"
         if scenarios.kind == "lattice":
             size += f", {scenarios.n_entries:,} arcs"
         versions = self.summary["versions"].items()
+        rational = "asked" if file.individually_rational else "no"
         rows = [
             ["scenarios", f"{size}, {scenarios.horizon} periods"],
             ["law", file.law],
             ["contracts", file.retention],
-            [
-                "nobody worse off anywhere",
-                "asked" if file.individually_rational else "no",
-            ],
+            ["nobody worse off anywhere", rational],
             *(["note", note] for note in file.notes),
             *(["not done in time", what] for what in self.summary["not_done_in_time"]),
             ["versions", ", ".join(f"{k} {v}" for k, v in versions)],
         ]
-        return {"settings": _table(["", ""], rows, "settings", words=True)}
+        return _say("settings", table=_table(["", ""], rows, "settings", words=True))
+
+    def late(self, what: str, otherwise: str) -> str:
+        """Return why something is missing."""
+        late = what in self.summary["not_done_in_time"]
+        return "the time limit was reached" if late else otherwise
 
 
 def report_page(file: EconomyFile, solution: Solution, summary: dict[str, Any]) -> str:
@@ -269,11 +234,21 @@ def report_page(file: EconomyFile, solution: Solution, summary: dict[str, Any]) 
         HTML with its style and pictures inside.
     """
     report = _Report(file, solution, summary)
-    words = {"title": escape(file.title), "currency": escape(file.currency)}
-    words |= report.gains() | report.tower() | report.bills() | report.over_time()
-    words |= report.arrangements() | report.error_bar() | report.settings()
-    template = Path(__file__).with_name("report.html").read_text(encoding="utf-8")
-    return Template(template).substitute(words)
+    sections = [report.gains(), report.tower(), report.bills(), report.over_time()]
+    sections += [report.arrangements(), report.error_bar(), report.settings()]
+    body = "\n".join(filter(None, sections))
+    return _say("page", title=escape(file.title), body=body) + "\n"
+
+
+def _say(name: str, figure: str = "", table: str = "", **words: str) -> str:
+    """Return a piece of ``report.html``, with words in it that are escaped already."""
+    text = Path(__file__).with_name("report.html").read_text(encoding="utf-8")
+    pieces = re.split(r"<!-- (\w+) -->\n", text)
+    return (
+        Template(pieces[pieces.index(name) + 1])
+        .substitute(words, figure=figure, table=table)
+        .strip()
+    )
 
 
 def _table(

@@ -22,7 +22,7 @@ def short(name: str, limit: int = 18) -> str:
     return name if len(name) <= limit else name[: limit - 1] + "…"
 
 
-def gains(names: Sequence[str], risks: Any, unit: str, ax: Any) -> None:
+def gains(names: Sequence[str], risks: Any, currency: str, ax: Any) -> None:
     """Draw each agent's risk without and with trade: the first columns."""
     from dynpo_lite.plots.style import COLOURS, GREY, INK, plain
 
@@ -34,7 +34,7 @@ def gains(names: Sequence[str], risks: Any, unit: str, ax: Any) -> None:
     ax.tick_params(axis="y", length=0)
     ax.invert_yaxis()
     ax.axvline(0, color=INK, linewidth=0.8)
-    ax.set_xlabel(plain(f"risk today ({unit})"))
+    ax.set_xlabel(plain(f"risk today ({currency})"))
 
 
 def picture(name: str, told: str, caption: str, height: float, draw: Callable) -> str:
