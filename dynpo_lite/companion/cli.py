@@ -14,7 +14,7 @@ import shlex
 import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NoReturn
@@ -223,14 +223,11 @@ def _example(arguments: argparse.Namespace) -> tuple[str, Path]:
 def _seconds(given: str | None) -> float | None:
     if given is None:
         return None
-    try:
-        seconds = float(given)
-    except ValueError:
-        seconds = 0.0
-    if not 0 < seconds < 1e9:
-        what = f"--time-limit {given!r} is no number of seconds above 0"
-        raise ValueError(f"{what}: write --time-limit 60")
-    return seconds
+    with suppress(ValueError):
+        if 0 < (seconds := float(given)) < 1e9:
+            return seconds
+    what = f"--time-limit {given!r} is no number of seconds above 0"
+    raise ValueError(f"{what}: write --time-limit 60")
 
 
 def _infeasible(file: economy_file.EconomyFile, error: Infeasible) -> str:

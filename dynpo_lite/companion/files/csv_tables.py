@@ -35,6 +35,8 @@ class Scenarios(NamedTuple):
         The path that each arc belongs to; empty where there are none.
     notes : tuple of str
         What a user should know about them.
+    paths : Paths or None
+        Those that a lattice is made of.
     """
 
     tree: ScenarioTree | ScenarioLattice
@@ -43,6 +45,7 @@ class Scenarios(NamedTuple):
     states: Sequence[str] = ()
     arc_names: Sequence[str] = ()
     notes: tuple[str, ...] = ()
+    paths: Any = None
 
 
 # --- cells ----------------------------------------------------------------------------

@@ -142,7 +142,7 @@ def lattice_of(paths: Paths, groups: Any) -> Scenarios:
         "fewer groups"
     )
     arcs, notes = paths.names * lattice.horizon, (note,) if few else ()
-    return Scenarios(lattice, made.endowments, names, states, arcs, notes)
+    return Scenarios(lattice, made.endowments, names, states, arcs, notes, paths)
 
 
 @contextmanager

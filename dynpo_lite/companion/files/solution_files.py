@@ -100,9 +100,8 @@ def summarise(
         on_tree = economy.scenarios.kind == "tree"
         value = myopic_optimum(economy)[1] if on_tree else traded.sum()
         myopic = digits(value, size)
-    work = work or Work()
-    certificate: Any = {"available": False, "reason": "it was not asked for"}
-    missing: list[str] = []
+    work, missing = work or Work(), []
+    certificate = {"available": False, "reason": "it was not asked for"}
 
     def within_time(what: str, call: Callable, *arguments: Any) -> Any:
         try:
@@ -112,9 +111,8 @@ def summarise(
             return None
 
     if certify:
-        certificate = within_time("checking the solution", _certificate, file, solution)
-        late = {"available": False, "reason": "the time limit was reached"}
-        certificate = certificate or late
+        found = within_time("checking the solution", _certificate, file, solution)
+        certificate = found or certificate | {"reason": "the time limit was reached"}
     compared = bar = None
     if conditional:
         compared = within_time("comparing arrangements", arrangements, file, solution)

@@ -90,35 +90,23 @@ def _totals(file: EconomyFile, solution: Solution) -> str:
 
 
 def _bills(file: EconomyFile, solution: Solution, nodes: Iterable[int]) -> str:
-    header = ["node", "target", "probability", "agent", *PARTS]
-    if file.arc_names:
-        header = ["path", *header]
-    return write_csv(header, _bill_rows(file, solution, nodes))
+    names, scenarios = file.node_names, file.economy.scenarios
 
+    def rows() -> Iterator[list]:
+        for node in nodes:
+            bills = solution.bills(node)
+            parts = [getattr(bills, part) for part in PARTS]
+            numbers = clean(np.dstack(parts), file.economy.scale).tolist()
+            ways = [[names[node], names[v]] for v in bills.target]
+            if file.arc_names:
+                arcs = np.flatnonzero(scenarios.source == node)
+                ways = [[file.arc_names[a], *way] for a, way in zip(arcs, ways)]
+            for j, p in enumerate(bills.probability.tolist()):
+                for i, agent in enumerate(file.names):
+                    yield [*ways[j], p, agent, *numbers[i][j]]
 
-def _bill_rows(
-    file: EconomyFile, solution: Solution, nodes: Iterable[int]
-) -> Iterator[list]:
-    for node in nodes:
-        bills = solution.bills(node)
-        parts = [getattr(bills, part) for part in PARTS]
-        numbers = clean(np.dstack(parts), file.economy.scale).tolist()
-        chances = bills.probability.tolist()
-        arcs = entries_of(file, node) if file.arc_names else ()
-        for j, v in enumerate(bills.target.tolist()):
-            start = [file.arc_names[arcs[j]]] if file.arc_names else []
-            start += [file.node_names[node], file.node_names[v]]
-            for i, agent in enumerate(file.names):
-                yield [*start, chances[j], agent, *numbers[i][j]]
-
-
-def entries_of(file: EconomyFile, node: int) -> np.ndarray:
-    """Return where the payments of a node's ways stand, in the order of its bills."""
-    scenarios = file.economy.scenarios
-    for ways in scenarios.branches[scenarios.stage[node]]:
-        for row in np.flatnonzero(ways.node == node):
-            return ways.entry[row]
-    raise ValueError(f"node = {node} is a leaf: choose one before the horizon")
+    first = ["path"] if file.arc_names else []
+    return write_csv([*first, "node", "target", "probability", "agent", *PARTS], rows())
 
 
 def _nodes(file: EconomyFile) -> list:

@@ -6,7 +6,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 PATIENCE = 2.0  # seconds without a word
@@ -40,16 +40,11 @@ class Work:
 
     def do(self, what: str, call: Callable, *arguments: Any) -> Any:
         """Return what the call returns, or raise `OutOfTime`."""
-        with _told(f"dynpo: {what}") if self.aloud else _silent():
+        with _told(f"dynpo: {what}") if self.aloud else nullcontext():
             if self.seconds is None:
                 return call(*arguments)
             left = self._start + self.seconds - time.monotonic()
             return _within(left, call, arguments)
-
-
-@contextmanager
-def _silent() -> Iterator[None]:
-    yield
 
 
 @contextmanager
