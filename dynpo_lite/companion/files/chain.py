@@ -11,14 +11,8 @@ import numpy as np
 
 from dynpo_lite import ScenarioLattice
 from dynpo_lite.base import validate
-from dynpo_lite.companion.files import messages
-from dynpo_lite.companion.files.csv_tables import (
-    ROUNDING,
-    Row,
-    Scenarios,
-    check_size,
-    read_csv,
-)
+from dynpo_lite.companion.files import csv_tables, messages
+from dynpo_lite.companion.files.csv_tables import ROUNDING, Row, Scenarios
 from dynpo_lite.companion.files.messages import expect, near, placed, refuse
 
 KEYS = ("states", "start", "horizon", "transition", "losses")
@@ -63,7 +57,7 @@ def read_chain(place: str, table: Any, names: Sequence[str], find: Find) -> Scen
         losses, place = _losses_of_file(file, states, names, horizon), file.name
     else:
         losses = _losses(here, table["losses"], states, names, horizon)
-    check_size(place, losses)
+    csv_tables.check_size(place, losses)
     return _scenarios(states, moves, losses)
 
 
@@ -150,7 +144,7 @@ def _by_time(
     """Read numbers for each time and state, or pair of states; nan where none is."""
     shape = len(times), *[len(states)] * len(keys), len(columns)
     found = np.full(shape, np.nan)
-    for row in read_csv(file, (*keys, *columns), time=""):
+    for row in csv_tables.read_csv(file, (*keys, *columns), time=""):
         place = [_state(row, key, states) for key in keys]
         numbers = row.numbers(columns)
         if columns == ("probability",):

@@ -19,11 +19,7 @@ from dynpo_lite import Economy, ScenarioTree, Solution, solve
 from dynpo_lite.base import validate
 from dynpo_lite.base.reading import reading
 from dynpo_lite.companion.files import chain, csv_tables, messages, path_table
-from dynpo_lite.companion.files.csv_tables import (
-    ARC_COLUMNS,
-    NODE_COLUMNS,
-    Scenarios,
-)
+from dynpo_lite.companion.files.csv_tables import Scenarios
 from dynpo_lite.companion.files.messages import expect, refuse
 from dynpo_lite.companion.files.path_table import PATH_COLUMNS, Paths
 from dynpo_lite.companion.files.preferences import Preferences
@@ -34,7 +30,8 @@ FORMS = ("nodes", "arcs", "paths", "chain")  # of scenarios
 KEYS = ("title", "currency", *SETTINGS, *FORMS, "groups", "bins", "agent")
 # columns of what is read and written: no name for an agent
 RESERVED = (
-    *(*NODE_COLUMNS, *ARC_COLUMNS, *PATH_COLUMNS, "state"),
+    *(*csv_tables.NODE_COLUMNS, *csv_tables.ARC_COLUMNS, *PATH_COLUMNS),
+    *("state"),
     *("stage", "attachment", "exhaustion"),
 )
 EXAMPLES = ("weather", "two_period", "paths", "chain", "arcs")

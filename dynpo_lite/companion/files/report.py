@@ -15,13 +15,9 @@ from typing import Any
 import numpy as np
 
 from dynpo_lite import Solution
+from dynpo_lite.companion.files import report_figures as figures
 from dynpo_lite.companion.files.economy_file import EconomyFile
-from dynpo_lite.companion.files.report_figures import (
-    MOST_AGENTS,
-    gains,
-    picture,
-    short,
-)
+from dynpo_lite.companion.files.report_figures import picture, short
 from dynpo_lite.companion.files.verdict import risks_of, shown_amount, verdict
 
 MOST_ROWS = 12  # of a table; the rest is summarised
@@ -50,9 +46,9 @@ class _Report:
     def __init__(self, file: EconomyFile, solution: Solution, summary: dict[str, Any]):
         self.file, self.solution, self.summary = file, solution, summary
         self.show = partial(shown_amount, size=file.economy.scale)
-        # what every figure is told
-        self.unit = {"currency": short(file.currency, 30)}
-        self.names = [short(name) for name in file.names]
+        self.currency = short(file.currency, 30)
+        names = [short(name) for name in file.names]
+        self.look: dict[str, Any] = {"names": names, "currency": self.currency}
 
     def gains(self) -> str:
         names, risks = self.file.names, risks_of(self.summary)
@@ -62,20 +58,16 @@ class _Report:
         judged = f"Checked by a second route: {verdict(self.summary)}."
         if not (found := self.summary["certificate"])["available"]:
             judged = f"There is no independent check: {found['reason']}."
-        rest = len(names) - MOST_AGENTS
+        rest = len(names) - figures.MOST_AGENTS
         more = f" {rest} more agents are in the table." if rest > 0 else ""
-        figure = picture(
-            *("gains", "bars: each agent's risk alone and with trade"),
-            f"The risk of each agent, alone (grey) and with trade.{more}",
-            1.0 + 0.5 * min(len(names), MOST_AGENTS),
-            lambda _, ax: gains(self.names, risks[:-1], ax=ax, **self.unit),
-        )
+        height = 1.0 + 0.5 * min(len(names), figures.MOST_AGENTS)
+        figure = picture("gains", height, risks[:-1], **self.look)
         amounts = dict(zip(("alone", "traded", "saved"), map(self.show, risks[-1])))
         amounts["part"] = f" ({_percent(saved / before)})" if before > 0 else ""
         header = ["agent", "risk alone", "risk with trade", "gain"]
-        table, words = _table(header, rows, "who gains what"), escape(judged)
-        unit = escape(self.file.currency)
-        return _say("gains", figure, table, judged=words, currency=unit, **amounts)
+        words = {"judged": escape(judged), "currency": escape(self.file.currency)}
+        table = _table(header, rows, "who gains what")
+        return _say("gains", figure, table, more=more, **words, **amounts)
 
     def tower(self) -> str:
         key = 0 if self.file.retention == "state-dependent" else 1
@@ -90,18 +82,14 @@ class _Report:
         if rest := len(layers) - len(rows):
             top = self.show(layers[-1].exhaustion)
             rows.append([f"{rest} more, up to {top}", "see layers.csv"])
-        figure = picture(
-            *("tower", "layers from below upwards, and who carries them"),
-            "Layers from below upwards; the colour says who carries them.",
-            3.4 + 0.1 * len(names),
-            lambda plots, ax: plots.tower(layers, names=self.names, **self.unit, ax=ax),
-        )
+        figure = picture("tower", 3.4 + 0.1 * len(names), layers, **self.look)
         header = [f"layer, {self.file.currency}", "carried by"]
         table = _table(header, rows, "layers", words=True)
         return _say("tower", figure, table)
 
     def bills(self) -> str:
-        file, bills = self.file, self.solution.bills(0)
+        file, solution = self.file, self.solution
+        bills = solution.bills(0)
         total, chance = bills.own.sum(axis=0), bills.probability
         group = _groups(total, chance)
         weight = np.bincount(group, chance)
@@ -125,17 +113,10 @@ class _Report:
             [label, *map(self.show, getattr(bills, part) @ chance)]
             for part, label in PART_NAMES.items()
         ]
-        n, many = len(file.names), len(file.names) > 6
-        ways = [int(np.argmax(total))] if many else None
-        n_ways = 1 if many else min(4, len(total))
-        figure = picture(
-            *("bills", "bars: the parts of the bills, the bills, and own losses"),
-            "What is paid (to the right) and received, for a few of the totals.",
-            1.7 + 0.21 * n_ways * (n + 1),
-            lambda plots, ax: plots.bills(
-                self.solution, 0, ways, names=self.names, **self.unit, ax=ax
-            ),
-        )
+        n = len(file.names)
+        ways = [int(np.argmax(total))] if n > 6 else None  # of few agents, some
+        height = 1.7 + 0.21 * (n + 1) * (1 if ways else min(4, len(total)))
+        figure = picture("bills", height, solution, ways=ways, **self.look)
         parts = _table(["", *file.names], average, "parts of the mean bill")
         words = {"bills_are": text, "parts": parts, "currency": escape(file.currency)}
         return _say("bills", figure, _table(header, rows, "bills by scenario"), **words)
@@ -153,12 +134,7 @@ class _Report:
         if len(rows) > MOST_ROWS:
             rest = f"{len(rows) - MOST_ROWS + 1} more times"
             rows = [*rows[: MOST_ROWS - 1], [rest, *["see totals.csv"] * 5]]
-        figure = picture(
-            *("time", "total risk to go over time, without and with trade"),
-            "The median and the spread of the total risk over the nodes of each time.",
-            3.8,
-            lambda plots, ax: plots.risk_over_time(self.solution, **self.unit, ax=ax),
-        )
+        figure = picture("risk_over_time", 3.8, self.solution, currency=self.currency)
         header = ["", "nodes", "alone, mean", "with trade, mean", "from", "to"]
         return _say("over_time", figure, _table(header, rows, "risk over time"))
 
@@ -244,11 +220,10 @@ def _say(name: str, figure: str = "", table: str = "", **words: str) -> str:
     """Return a piece of ``report.html``, with words in it that are escaped already."""
     text = Path(__file__).with_name("report.html").read_text(encoding="utf-8")
     pieces = re.split(r"<!-- (\w+) -->\n", text)
-    return (
-        Template(pieces[pieces.index(name) + 1])
-        .substitute(words, figure=figure, table=table)
-        .strip()
-    )
+    piece = pieces[pieces.index(name) + 1].strip()
+    if not figure:
+        piece = re.sub("<figure>.*?</figure>", "", piece, flags=re.DOTALL)
+    return Template(piece).substitute(words, figure=figure, table=table)
 
 
 def _table(

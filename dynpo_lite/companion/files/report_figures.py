@@ -2,8 +2,7 @@
 
 import io
 import re
-from collections.abc import Callable, Sequence
-from html import escape
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -22,7 +21,7 @@ def short(name: str, limit: int = 18) -> str:
     return name if len(name) <= limit else name[: limit - 1] + "…"
 
 
-def gains(names: Sequence[str], risks: Any, currency: str, ax: Any) -> None:
+def gains(risks: Any, names: Sequence[str], currency: str, ax: Any) -> None:
     """Draw each agent's risk without and with trade: the first columns."""
     from dynpo_lite.plots.style import COLOURS, GREY, INK, plain
 
@@ -37,8 +36,8 @@ def gains(names: Sequence[str], risks: Any, currency: str, ax: Any) -> None:
     ax.set_xlabel(plain(f"risk today ({currency})"))
 
 
-def picture(name: str, told: str, caption: str, height: float, draw: Callable) -> str:
-    """Return a figure with its caption, empty where matplotlib is not installed.
+def picture(name: str, height: float, *shown: Any, **more: Any) -> str:
+    """Return a figure as SVG, empty where matplotlib is not installed.
 
     A colour such as ``#0072b2`` becomes the variable ``--c0072b2`` of the page, so that
     the picture can be read in a light and in a dark scheme.
@@ -46,14 +45,11 @@ def picture(name: str, told: str, caption: str, height: float, draw: Callable) -
     Parameters
     ----------
     name : str
-        Begins the identifiers, which are unique on a page.
-    told : str
-        What is read to those who do not see the picture.
-    caption : str
+        Of a function of ``dynpo_lite.plots``, or "gains".
     height : float
         In inches.
-    draw : callable
-        The module of figures, axes -> draws on the axes.
+    *shown, **more
+        Arguments of the function.
     """
     try:
         import matplotlib as mpl
@@ -69,10 +65,10 @@ def picture(name: str, told: str, caption: str, height: float, draw: Callable) -
     stream, empty = io.StringIO(), dict.fromkeys(("Date", "Creator", "Format", "Type"))
     with mpl.rc_context(look):
         figure = Figure(figsize=(WIDTH, height), layout="constrained")
-        draw(plots, figure.add_subplot())
+        draw: Any = gains if name == "gains" else getattr(plots, name)
+        draw(*shown, ax=figure.add_subplot(), **more)
         figure.savefig(stream, format="svg", transparent=True, metadata=empty)
-    head = rf'<svg role="img" aria-label="{told}" \1 '
-    head += 'xmlns:xlink="http://www.w3.org/1999/xlink">'
+    head = r'<svg \1 xmlns:xlink="http://www.w3.org/1999/xlink">'
     text = stream.getvalue()
     for old, new in {
         r"^.*?<svg [^>]*?(viewBox=\"[^\"]*\")[^>]*>": head,
@@ -82,4 +78,4 @@ def picture(name: str, told: str, caption: str, height: float, draw: Callable) -
         r"(?<=: )#([0-9a-f]{6})\b": r"var(--c\1)",
     }.items():
         text = re.sub(old, new, text, flags=re.DOTALL)
-    return f"<figure>{text}<figcaption>{escape(caption)}</figcaption></figure>"
+    return text

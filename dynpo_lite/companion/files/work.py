@@ -6,6 +6,8 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, nullcontext
 from typing import Any
 
@@ -77,30 +79,20 @@ def _within(seconds: float, call: Callable, arguments: tuple) -> Any:
     if seconds <= 0:
         raise OutOfTime
     context = multiprocessing.get_context("spawn")
-    mine, theirs = context.Pipe(duplex=False)
-    process = context.Process(target=_answer, args=(theirs, seconds, call, arguments))
-    process.start()
-    theirs.close()
-    try:
-        if not mine.poll(seconds):
-            raise OutOfTime
-        good, value = mine.recv()
-    except EOFError:
-        raise MemoryError("a process ended without an answer") from None
-    finally:
-        process.kill()
-        process.join()
-        mine.close()
-    if not good:
-        raise value
-    return value
+    with ProcessPoolExecutor(1, context, _alone, (seconds,)) as pool:
+        answer = pool.submit(call, *arguments)
+        try:
+            if not wait([answer], seconds).done:
+                raise OutOfTime
+            return answer.result()
+        except BrokenProcessPool:
+            raise MemoryError("a process ended without an answer") from None
+        finally:
+            for process in multiprocessing.active_children():
+                process.kill()
 
 
-def _answer(pipe: Any, seconds: float, call: Callable, arguments: tuple) -> None:
+def _alone(seconds: float) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # who asked is told, and ends it
     if hasattr(signal, "setitimer"):  # or, if who asked was killed, the system does
         signal.setitimer(signal.ITIMER_REAL, seconds + 1)
-    try:
-        pipe.send((True, call(*arguments)))
-    except Exception as error:
-        pipe.send((False, error))
