@@ -36,20 +36,16 @@ def tables(file: EconomyFile, solution: Solution, all_bills: bool) -> Iterator[s
 
 
 def _allocation(file: EconomyFile, solution: Solution) -> str:
-    scenarios, names = file.economy.scenarios, file.node_names
-    paid = clean(solution.allocation, file.economy.scale)
-    if isinstance(scenarios, ScenarioTree):
-        header = ["node", "parent", "stage", "probability", *file.names]
-        columns = [*_nodes(file), scenarios.probability.tolist(), *paid.tolist()]
-        return write_csv(header, zip(*columns))
-    paid = scenarios.entries(paid)
-    ends = [[names[v] for v in end] for end in (scenarios.source, scenarios.target)]
-    stage = scenarios.stage[scenarios.target].tolist()
-    columns = [*ends, stage, scenarios.probability.tolist(), *paid.tolist()]
-    header = ["source", "target", "stage", "probability", *file.names]
-    if file.arc_names:
-        header, columns = ["path", *header], [file.arc_names, *columns]
-    return write_csv(header, zip(*columns))
+    scenarios = file.economy.scenarios
+    columns, paid = _nodes(file), clean(solution.allocation, file.economy.scale)
+    if not isinstance(scenarios, ScenarioTree):
+        columns = {"path": list(file.arc_names)} if file.arc_names else {}
+        for end in ("source", "target"):
+            columns[end] = [file.node_names[v] for v in getattr(scenarios, end)]
+        columns["stage"] = scenarios.stage[scenarios.target]
+        paid = scenarios.entries(paid)
+    columns["probability"] = scenarios.probability
+    return _table(columns | dict(zip(file.names, paid)))
 
 
 def _risks(file: EconomyFile, solution: Solution) -> str:
@@ -76,17 +72,16 @@ def _layers(file: EconomyFile, solution: Solution) -> str:
 
 def _totals(file: EconomyFile, solution: Solution) -> str:
     economy, scenarios = file.economy, file.economy.scenarios
-    alone = solution.risk_without_trade.sum(axis=0)
-    totals = [alone, solution.total_risk_to_go, solution.surplus]
-    header = ["total_risk_without_trade", "total_risk_with_trade", "surplus"]
-    places = ["node", "stage", "unconditional_probability"]
-    columns = [file.node_names, scenarios.stage, scenarios.unconditional]
+    amounts = {
+        "total_risk_without_trade": solution.risk_without_trade.sum(axis=0),
+        "total_risk_with_trade": solution.total_risk_to_go,
+        "surplus": solution.surplus,
+    }
     if isinstance(scenarios, ScenarioTree):
-        places = ["node", "parent", *places[1:], "aggregate_loss"]
-        columns = [*_nodes(file), scenarios.unconditional]
-        totals = [economy.aggregate, *totals]
-    numbers = clean(np.array(totals), economy.scale)
-    return write_csv([*places, *header], zip(*columns, *numbers))
+        amounts = {"aggregate_loss": economy.aggregate} | amounts
+    columns = _nodes(file) | {"unconditional_probability": scenarios.unconditional}
+    amounts = {name: clean(x, economy.scale) for name, x in amounts.items()}
+    return _table(columns | amounts)
 
 
 def _bills(file: EconomyFile, solution: Solution, nodes: Iterable[int]) -> str:
@@ -109,9 +104,16 @@ def _bills(file: EconomyFile, solution: Solution, nodes: Iterable[int]) -> str:
     return write_csv([*first, "node", "target", "probability", "agent", *PARTS], rows())
 
 
-def _nodes(file: EconomyFile) -> list:
-    names, tree = file.node_names, file.economy.tree
-    return [names, ["", *(names[v] for v in tree.parent[1:])], tree.stage]
+def _nodes(file: EconomyFile) -> dict[str, Any]:
+    names, scenarios = file.node_names, file.economy.scenarios
+    if not isinstance(scenarios, ScenarioTree):
+        return {"node": names, "stage": scenarios.stage}
+    parents = ["", *(names[v] for v in scenarios.parent[1:])]
+    return {"node": names, "parent": parents, "stage": scenarios.stage}
+
+
+def _table(columns: dict[str, Any]) -> str:
+    return write_csv(columns, zip(*columns.values(), strict=True))
 
 
 def clean(x: Any, size: float) -> np.ndarray:
