@@ -2,6 +2,7 @@
 
 import io
 import re
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -63,7 +64,7 @@ def picture(name: str, height: float, *shown: Any, **more: Any) -> str:
     look = STYLE | dict.fromkeys((*inked, "ytick.color"), INK)
     look |= {"svg.fonttype": "none", "svg.hashsalt": name}
     stream, empty = io.StringIO(), dict.fromkeys(("Date", "Creator", "Format", "Type"))
-    with mpl.rc_context(look):
+    with mpl.rc_context(look), warnings.catch_warnings(action="ignore"):
         figure = Figure(figsize=(WIDTH, height), layout="constrained")
         draw: Any = gains if name == "gains" else getattr(plots, name)
         draw(*shown, ax=figure.add_subplot(), **more)
