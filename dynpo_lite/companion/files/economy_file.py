@@ -29,11 +29,8 @@ SETTINGS = ("law", "retention", "individually_rational", "surplus_split")
 FORMS = ("nodes", "arcs", "paths", "chain")  # of scenarios
 KEYS = ("title", "currency", *SETTINGS, *FORMS, "groups", "bins", "agent")
 # columns of what is read and written: no name for an agent
-RESERVED = (
-    *(*csv_tables.NODE_COLUMNS, *csv_tables.ARC_COLUMNS, *PATH_COLUMNS),
-    *("state"),
-    *("stage", "attachment", "exhaustion"),
-)
+RESERVED = {*csv_tables.NODE_COLUMNS, *csv_tables.ARC_COLUMNS, *PATH_COLUMNS}
+RESERVED |= {"state", "stage", "attachment", "exhaustion"}
 EXAMPLES = ("weather", "two_period", "paths", "chain", "arcs")
 GROUPS = 8  # of paths, where the file does not say
 DEPTH = 40  # of tables inside each other
