@@ -182,7 +182,7 @@ def _solve(arguments: argparse.Namespace) -> None:
         one = "one folder for an example, as in dynpo solve --example DIR"
         raise ValueError(f"give either {either}, or {one}")
     if arguments.economy is None:
-        return _write_example(*_example(arguments))
+        return _write_example(arguments)
     work = Work(_seconds(arguments.time_limit), aloud=True)
     path = Path(arguments.economy)
     file = economy_file.load_economy(path)
@@ -208,16 +208,6 @@ def _solve(arguments: argparse.Namespace) -> None:
         raise SolverError(f"{what} a solution was found: {cure}") from None
     _print_solution(json.loads(texts["solution.json"]))
     print(f"\nwrote {', '.join(texts)} to {folder}")
-
-
-def _example(arguments: argparse.Namespace) -> tuple[str, Path]:
-    """Return the example that is asked for, and its folder."""
-    known = economy_file.EXAMPLES
-    *name, folder = arguments.example or ["two_period", arguments.example_two_period]
-    if name and name not in [[one] for one in known]:
-        cure = f"write --example NAME DIR with one of {', '.join(known)}"
-        raise ValueError(f"--example {' '.join(name)!r} is unknown: {cure}")
-    return (name or known)[0], Path(folder)
 
 
 def _seconds(given: str | None) -> float | None:
@@ -258,16 +248,21 @@ def _print_solution(summary: dict[str, Any]) -> None:
         print(f"not done within the time limit: {what}")
 
 
-def _write_example(name: str, folder: Path) -> None:
-    source = economy_file.example_path(name).parent
+def _write_example(arguments: argparse.Namespace) -> None:
+    known = economy_file.EXAMPLES
+    *name, to = arguments.example or ["two_period", arguments.example_two_period]
+    if name and name not in [[one] for one in known]:
+        cure = f"write --example NAME DIR with one of {', '.join(known)}"
+        raise ValueError(f"--example {' '.join(name)!r} is unknown: {cure}")
+    folder, source = Path(to), economy_file.example_path(*name).parent
     texts = {path.name: path.read_text("utf-8") for path in sorted(source.iterdir())}
     for file in texts:
         if os.path.lexists(folder / file):
             raise ValueError(f"{folder / file} exists already: choose another folder")
     with _all_or_nothing(outputs.create_folder(folder)):
         outputs.write_together(folder, texts)
-    to = str(folder / "economy.toml"), "-o", str(folder / "solution")
-    command = shlex.join(["dynpo", "solve", *to])
+    files = str(folder / "economy.toml"), "-o", str(folder / "solution")
+    command = shlex.join(["dynpo", "solve", *files])
     print(f"wrote {', '.join(texts)} to {folder}; next: {command}")
 
 

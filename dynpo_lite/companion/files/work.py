@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, nullcontext
+from functools import partial
 from typing import Any
 
 PATIENCE = 2.0  # seconds without a word
@@ -52,18 +53,17 @@ class Work:
 @contextmanager
 def _told(what: str) -> Iterator[None]:
     """Say what is done and for how long, on one line where a terminal shows it."""
-    done, terminal, start = threading.Event(), sys.stderr.isatty(), time.monotonic()
+    done, terminal, begun = threading.Event(), sys.stderr.isatty(), time.monotonic()
+    start, end, again = ("\r", "", 1.0) if terminal else ("", "\n", AGAIN)
+    say = partial(print, file=sys.stderr, flush=True)
 
     def tell() -> None:
         pause = PATIENCE
         while not done.wait(pause):
-            pause = 1.0 if terminal else AGAIN
-            line = f"{what} ... {time.monotonic() - start:.0f} s"
-            end = "" if terminal else "\n"
-            print(f"\r{line}" if terminal else line, end=end, file=sys.stderr)
-            sys.stderr.flush()
-        if terminal and time.monotonic() - start > PATIENCE:
-            print(f"\r{' ' * (len(what) + 12)}\r", end="", file=sys.stderr, flush=True)
+            pause = again
+            say(f"{start}{what} ... {time.monotonic() - begun:.0f} s", end=end)
+        if terminal and pause == again:
+            say(f"\r{' ' * (len(what) + 12)}\r", end="")
 
     teller = threading.Thread(target=tell, daemon=True)
     teller.start()
