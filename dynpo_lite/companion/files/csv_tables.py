@@ -69,8 +69,9 @@ class Row(NamedTuple):
     def name(self, column: str) -> str:
         """Read a cell as the name of a node."""
         name = self.cells[column]
-        what = f"= {name!r} is no name: give the node one, in one line"
-        self.refuse(not name or not name.isprintable(), column, what)
+        if not name or not name.isprintable():
+            what = f"= {name!r} is no name: give the node one, in one line"
+            raise self.wrong(column, what)
         messages.refuse_formula(f"{self.place}, column {column}", name)
         return name
 
@@ -95,8 +96,8 @@ finite number
         except ValueError:
             what = f"= {text!r} is not a number" if text else "is empty"
             raise self.wrong(column, f"{what}: write a number such as 12.5") from None
-        what = f"= {text!r} is not finite: write a finite number"
-        self.refuse(not math.isfinite(value), column, what)
+        if not math.isfinite(value):
+            raise self.wrong(column, f"= {text!r} is not finite: write a finite number")
         return value
 
 
@@ -246,18 +247,19 @@ def read_arcs(file: Path, names: Sequence[str]) -> Scenarios:
     for row, p in zip(rows, numbers[0]):
         row.name("source")
         row.name("target")
-        what = f"= {p:g} is outside (0, 1]: give the probability of the arc given its "
-        what += "source, leave out those of 0"
-        row.refuse(not 0 < p <= 1 + ROUNDING, "probability", what)
+        if not 0 < p <= 1 + ROUNDING:
+            what = f"= {p:g} is outside (0, 1]: give the probability of the arc given "
+            raise row.wrong("probability", what + "its source, leave out those of 0")
     stages = _stages(file.name, rows)
     by_name = {v: i for i, v in enumerate(sorted(stages, key=stages.__getitem__))}
     source = np.array([by_name[row.cells["source"]] for row in rows])
     target = np.array([by_name[row.cells["target"]] for row in rows])
     sums = np.bincount(source, numbers[0])
-    for row, v in zip(rows, source):
-        what = f": the arcs from {row.cells['source']!r} sum to {sums[v]:.10g}: divide "
-        what += "them by their sum (they are conditional on the source)"
-        refuse(abs(sums[v] - 1) > ROUNDING, f"{row.place}, column probability{what}")
+    for i in np.flatnonzero(np.abs(sums[source] - 1) > ROUNDING):
+        name, total = rows[i].cells["source"], sums[source[i]]
+        what = f"the arcs from {name!r} sum to {total:.10g}: divide them by their sum "
+        what += "(they are conditional on the source)"
+        raise ValueError(f"{rows[i].place}, column probability: {what}")
     check_size(file.name, numbers[1:])
     lattice = ScenarioLattice(source, target, numbers[0])
     return Scenarios(lattice, numbers[1:], list(by_name))
@@ -268,7 +270,7 @@ def _stages(file: str, rows: Sequence[Row]) -> dict[str, int]:
     ways: dict[str, list[Row]] = {}
     for row in rows:
         ways.setdefault(row.cells["source"], []).append(row)
-    targets = dict.fromkeys(row.cells["target"] for row in rows)
+    targets = {row.cells["target"]: row for row in reversed(rows)}
     roots = [name for name in ways if name not in targets]
     cure = "let exactly one node have no arc that leads to it"
     refuse(not roots, f"{file} has no root: {cure}")
@@ -282,19 +284,20 @@ def _stages(file: str, rows: Sequence[Row]) -> dict[str, int]:
             if end not in stages:
                 stages[end] = due
                 order.append(end)
-            what = f"= {end!r} is at time {stages[end]}, and {name!r} at {due - 1}: an "
-            what += "arc leads to the next time: give the node of each time a name of "
-            row.refuse(stages[end] != due, "target", f"{what}its own")
+            elif stages[end] != due:
+                what = f"= {end!r} is at time {stages[end]}, and {name!r} at {due - 1}"
+                cure = "an arc leads to the next time: give the node of each time a "
+                raise row.wrong("target", f"{what}: {cure}name of its own")
     horizon = max(stages.values())
-    for row in rows:
-        name = row.cells["source"]
-        what = f"= {name!r} is its own ancestor: an arc leads to a later time"
-        row.refuse(name not in stages, "source", what)
-    for row in rows:
-        end = row.cells["target"]
-        what = f"= {end!r} ends at time {stages[end]} but the horizon is {horizon}: "
-        what += "let an arc of probability 1 lead on from it"
-        row.refuse(end not in ways and stages[end] < horizon, "target", what)
+    for name in ways:
+        if name not in stages:
+            what = f"= {name!r} is its own ancestor: an arc leads to a later time"
+            raise ways[name][0].wrong("source", what)
+    for name in order:
+        if name not in ways and stages[name] < horizon:
+            what = f"= {name!r} ends at time {stages[name]} but the horizon is "
+            cure = "let an arc of probability 1 lead on from it"
+            raise targets[name].wrong("target", f"{what}{horizon}: {cure}")
     return stages
 
 

@@ -63,8 +63,8 @@ def read_paths(file: Path, names: Sequence[str]) -> Paths:
     for row in csv_tables.read_csv(file, (*PATH_COLUMNS, *names), state=ABSENT):
         path, time = row.cells["path"], row.cells["time"]
         row.refuse(not path, "path", "is empty: give the path a name")
-        good = re.fullmatch("[1-9][0-9]{0,5}", time)
-        row.refuse(not good, "time", f"= {time!r} is no time: write 1, 2, ...")
+        if not re.fullmatch("[1-9][0-9]{0,5}", time):
+            raise row.wrong("time", f"= {time!r} is no time: write 1, 2, ...")
         key = path, int(time)
         if key in found:
             line = found[key][0].place.split(", ")[-1]
@@ -75,8 +75,9 @@ def read_paths(file: Path, names: Sequence[str]) -> Paths:
     paths, horizon = dict.fromkeys(path for path, _ in found), max(t for _, t in found)
     times = range(1, horizon + 1)
     for path, t in product(paths, times):
-        what = f"has no time {t}: give every path the times 1 to {horizon}"
-        refuse((path, t) not in found, f"{file.name}: path {path!r} {what}")
+        if (path, t) not in found:
+            what = f"has no time {t}: give every path the times 1 to {horizon}"
+            raise ValueError(f"{file.name}: path {path!r} {what}")
     ordered = [[found[path, t] for t in times] for path in paths]
     losses = np.array([[numbers for _, numbers in path] for path in ordered])
     csv_tables.check_size(file.name, losses)
