@@ -99,6 +99,12 @@ def test_an_economy_is_read(files):
         file.title = "another"
 
 
+def test_letters_are_names_of_agents(files):
+    for name in "aest":
+        toml, table = (text.replace("Ann", name) for text in (TOML, NODES))
+        assert load_economy(files(toml, table)).names == (name, "Bob")
+
+
 def test_solving_uses_the_settings(files):
     settings = 'retention = "deterministic"\nindividually_rational = false\n'
     file = load_economy(files(settings + TOML))

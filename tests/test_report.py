@@ -79,7 +79,9 @@ def test_a_page_is_complete_and_stands_alone(pages, name):
 
 def test_colours_are_those_of_the_scheme(pages):
     for page in pages.values():
-        assert "#fe0" not in page
+        pictures = "".join(re.findall("<svg.*?</svg>", page, re.DOTALL))
+        assert pictures.count("var(--c") > 50
+        assert not re.search(r'[:"]\s*#[0-9a-fA-F]{3,6}\b', pictures)
         used = set(re.findall(r"var\((--\w+)\)", page))
         light, dark = page.split("prefers-color-scheme: dark", 1)
         for name in used:
@@ -114,6 +116,13 @@ def test_nothing_of_the_user_becomes_markup():
     assert not {"script", "b"} & set(found.tags)
     assert evil in "".join(found.texts)
     assert "$\\frac{1}{" in "".join(found.texts)
+
+
+def test_letters_that_matplotlib_cannot_draw(recwarn):
+    file = load_economy(example_path("chain"))
+    page = page_of(replace(file, names=("\u6e2f", "\u5c71", "\u539f")))
+    assert page.count("\u6e2f") > 3
+    assert not recwarn.list
 
 
 def test_a_page_without_matplotlib(monkeypatch):

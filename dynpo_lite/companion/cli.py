@@ -14,10 +14,12 @@ import shlex
 import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NoReturn
+
+import numpy as np
 
 from dynpo_lite import Infeasible
 from dynpo_lite.base.lp import SolverError
@@ -29,7 +31,7 @@ from dynpo_lite.companion.files.solution_files import (
     solution_files,
     solved,
 )
-from dynpo_lite.companion.files.verdict import shown_amount, verdict
+from dynpo_lite.companion.files.verdict import risks_of, shown_amount, verdict
 from dynpo_lite.companion.files.work import OutOfTime, Work
 from dynpo_lite.companion.rerun import parameters
 from dynpo_lite.companion.rerun import run as rerun
@@ -180,7 +182,7 @@ def _solve(arguments: argparse.Namespace) -> None:
         one = "one folder for an example, as in dynpo solve --example DIR"
         raise ValueError(f"give either {either}, or {one}")
     if arguments.economy is None:
-        return _write_example(*_example(arguments))
+        return _write_example(arguments)
     work = Work(_seconds(arguments.time_limit), aloud=True)
     path = Path(arguments.economy)
     file = economy_file.load_economy(path)
@@ -208,27 +210,14 @@ def _solve(arguments: argparse.Namespace) -> None:
     print(f"\nwrote {', '.join(texts)} to {folder}")
 
 
-def _example(arguments: argparse.Namespace) -> tuple[str, Path]:
-    """Return the example that is asked for, and its folder."""
-    known = economy_file.EXAMPLES
-    *name, folder = arguments.example or ["two_period", arguments.example_two_period]
-    if name and name not in [[one] for one in known]:
-        cure = f"write --example NAME DIR with one of {', '.join(known)}"
-        raise ValueError(f"--example {' '.join(name)!r} is unknown: {cure}")
-    return (name or known)[0], Path(folder)
-
-
 def _seconds(given: str | None) -> float | None:
     if given is None:
         return None
-    try:
-        seconds = float(given)
-    except ValueError:
-        seconds = 0.0
-    if not 0 < seconds < 1e9:
-        what = f"--time-limit {given!r} is no number of seconds above 0"
-        raise ValueError(f"{what}: write --time-limit 60")
-    return seconds
+    with suppress(ValueError):
+        if 0 < (seconds := float(given)) < 1e9:
+            return seconds
+    what = f"--time-limit {given!r} is no number of seconds above 0"
+    raise ValueError(f"{what}: write --time-limit 60")
 
 
 def _infeasible(file: economy_file.EconomyFile, error: Infeasible) -> str:
@@ -244,13 +233,12 @@ def _infeasible(file: economy_file.EconomyFile, error: Infeasible) -> str:
 
 
 def _print_solution(summary: dict[str, Any]) -> None:
-    kinds = ("risk_without_trade", "risk_with_trade", "gain")
-    agents = summary["agents"]
-    size = max(abs(agent[kinds[0]]) for agent in agents)
-    total = {"name": "total"} | {k: sum(agent[k] for agent in agents) for k in kinds}
+    risks = risks_of(summary)
+    size = np.abs(risks[:-1, 0]).max()
+    names = [*(agent["name"] for agent in summary["agents"]), "total"]
     rows = [
-        [a["name"], *(shown_amount(a[kind], size) for kind in kinds)]
-        for a in (*agents, total)
+        [name, *(shown_amount(x, size) for x in line)]
+        for name, line in zip(names, risks.tolist())
     ]
     print(f"{summary['title']}\nRisk at time 0, in {summary['currency']}:\n")
     print(Table(["agent", "without trade", "with trade", "gain"], rows))
@@ -260,16 +248,21 @@ def _print_solution(summary: dict[str, Any]) -> None:
         print(f"not done within the time limit: {what}")
 
 
-def _write_example(name: str, folder: Path) -> None:
-    source = economy_file.example_path(name).parent
+def _write_example(arguments: argparse.Namespace) -> None:
+    known = economy_file.EXAMPLES
+    *name, to = arguments.example or ["two_period", arguments.example_two_period]
+    if name and name not in [[one] for one in known]:
+        cure = f"write --example NAME DIR with one of {', '.join(known)}"
+        raise ValueError(f"--example {' '.join(name)!r} is unknown: {cure}")
+    folder, source = Path(to), economy_file.example_path(*name).parent
     texts = {path.name: path.read_text("utf-8") for path in sorted(source.iterdir())}
     for file in texts:
         if os.path.lexists(folder / file):
             raise ValueError(f"{folder / file} exists already: choose another folder")
     with _all_or_nothing(outputs.create_folder(folder)):
         outputs.write_together(folder, texts)
-    to = str(folder / "economy.toml"), "-o", str(folder / "solution")
-    command = shlex.join(["dynpo", "solve", *to])
+    files = str(folder / "economy.toml"), "-o", str(folder / "solution")
+    command = shlex.join(["dynpo", "solve", *files])
     print(f"wrote {', '.join(texts)} to {folder}; next: {command}")
 
 

@@ -3,7 +3,7 @@
 States in which the chain cannot be at a time get no node of that time.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +11,8 @@ import numpy as np
 
 from dynpo_lite import ScenarioLattice
 from dynpo_lite.base import validate
-from dynpo_lite.companion.files import messages
-from dynpo_lite.companion.files.csv_tables import Row, Scenarios, check_size, read_csv
+from dynpo_lite.companion.files import csv_tables, messages
+from dynpo_lite.companion.files.csv_tables import ROUNDING, Row, Scenarios
 from dynpo_lite.companion.files.messages import expect, near, placed, refuse
 
 KEYS = ("states", "start", "horizon", "transition", "losses")
@@ -44,35 +44,33 @@ def read_chain(place: str, table: Any, names: Sequence[str], find: Find) -> Scen
     states = _state_names(here, table["states"])
     with placed(here):
         horizon = validate.integer("horizon", table["horizon"], 1)
-    steps = horizon if isinstance(table["start"], str) else horizon - 1
+    first = 0 if isinstance(table["start"], str) else 1  # time that is left
     if isinstance(table["transition"], str):
-        first = horizon - steps
         file = find("chain, transition", table["transition"])
         moves = _moves_of_file(file, states, first, horizon)
     else:
-        moves = _moves(here, table["transition"], len(states), steps)
+        moves = _moves(here, table["transition"], len(states), horizon - first)
     law = _start(here, table["start"], states, moves)
-    moves = [law[None], *moves[len(moves) - horizon + 1 :]]
+    moves = [law[None], *moves[1 - first :]]
     if isinstance(table["losses"], str):
         file = find("chain, losses", table["losses"])
-        losses = _losses_of_file(file, states, names, horizon)
+        losses, place = _losses_of_file(file, states, names, horizon), file.name
     else:
         losses = _losses(here, table["losses"], states, names, horizon)
-        check_size(Path(place), losses)
+    csv_tables.check_size(place, losses)
     return _scenarios(states, moves, losses)
 
 
 def _scenarios(states: list[str], moves: list, losses: np.ndarray) -> Scenarios:
     """Leave out what is never visited; losses (T, n_states, n_agents)."""
-    alive, kept = np.array([0]), []
-    node_names, labels, paid = ["start"], [""], [np.zeros((1, losses.shape[2]))]
+    alive, kept, node_names, labels = np.array([0]), [], ["start"], [""]
+    paid = [np.zeros((1, losses.shape[2]))]
     for t, move in enumerate(moves, start=1):
-        rows = move[alive]
-        after = np.flatnonzero((rows > 0).any(axis=0))
-        kept.append(rows[:, after])
-        alive = after
-        node_names += [f"{t}:{states[j]}" for j in alive]
-        labels += [states[j] for j in alive]
+        after = np.flatnonzero((move[alive] > 0).any(axis=0))
+        kept.append(move[np.ix_(alive, after)])
+        alive, names = after, [states[j] for j in after]
+        node_names += [f"{t}:{name}" for name in names]
+        labels += names
         paid.append(losses[t - 1, alive])
     lattice = ScenarioLattice.from_chain(kept)
     endowments = np.concatenate(paid).T
@@ -112,29 +110,25 @@ def _moves(here: str, given: Any, m: int, steps: int) -> list[np.ndarray]:
         except (TypeError, ValueError):
             what = "transition is neither a matrix nor a list of matrices"
             raise ValueError(f"{what}: {cure}") from None
-        shapes = ((m, m), (steps, m, m))
-        if array.shape not in shapes:
-            raise ValueError(f"transition has shape {array.shape}: {cure}")
-        listed = array[None] if array.ndim == 2 else array
-        for t, matrix in enumerate(listed):
-            for j, row in enumerate(matrix):
-                of = f" of matrix {t + 1}" if array.ndim == 3 else ""
-                validate.probabilities(f"transition: row {j + 1}{of}", row, m)
-    return [listed[min(t, len(listed) - 1)] for t in range(steps)]
+        bad = array.shape not in ((m, m), (steps, m, m))
+        refuse(bad, f"transition has shape {array.shape}: {cure}")
+        listed = array.reshape(-1, m, m)
+        for t, j in np.ndindex(len(listed), m):
+            of = f" of matrix {t + 1}" if array.ndim == 3 else ""
+            validate.probabilities(f"transition: row {j + 1}{of}", listed[t, j], m)
+    return [*listed] * (1 if array.ndim == 3 else steps)
 
 
 # --- files ----------------------------------------------------------------------------
 
 
-def _times(row: Row, first: int, last: int) -> range:
+def _times(row: Row, times: range) -> range:
     """Return the times that a row is about: all, where it names none."""
     cell = row.cells["time"]
-    if not cell:
-        return range(first, last + 1)
-    if not cell.isdecimal() or not first <= int(cell[:9]) <= last:
-        what = f"= {cell!r} is no time: write one from {first} to {last}, or nothing"
-        raise row.wrong("time", what)
-    return range(int(cell), int(cell) + 1)
+    what = f"write one from {times.start} to {times.stop - 1}, or nothing"
+    good = cell.isdecimal() and int(cell[:9]) in times
+    row.refuse(cell and not good, "time", f"= {cell!r} is no time: {what}")
+    return range(int(cell), int(cell) + 1) if cell else times
 
 
 def _state(row: Row, column: str, states: list[str]) -> int:
@@ -144,23 +138,32 @@ def _state(row: Row, column: str, states: list[str]) -> int:
     return states.index(name)
 
 
-def _moves_of_file(
-    file: Path, states: list[str], first: int, horizon: int
-) -> list[np.ndarray]:
+def _by_time(
+    file: Path, keys: Sequence[str], columns: Sequence[str], states: list, times: range
+) -> np.ndarray:
+    """Read numbers for each time and state, or pair of states; nan where none is."""
+    shape = len(times), *[len(states)] * len(keys), len(columns)
+    found = np.full(shape, np.nan)
+    for row in csv_tables.read_csv(file, (*keys, *columns), time=""):
+        place = [_state(row, key, states) for key in keys]
+        numbers = row.numbers(columns)
+        if columns == ("probability",):
+            what = f"= {numbers[0]:g} is outside [0, 1]: correct it"
+            row.refuse(not 0 <= numbers[0] <= 1, *columns, what)
+        for t in _times(row, times):
+            at = (t - times.start, *place)
+            what = f"= {states[place[-1]]!r} comes twice: keep one row"
+            row.refuse(not np.isnan(found[at][0]), keys[-1], what)
+            found[at] = numbers
+    return found
+
+
+def _moves_of_file(file: Path, states: list[str], first: int, horizon: int) -> list:
     """Read the columns from, to, probability and perhaps time, of departure."""
-    m, steps = len(states), max(horizon - first, 0)
-    found = np.full((steps, m, m), np.nan)
-    for row in read_csv(file, ("from", "to", "probability"), time=""):
-        i, j = (_state(row, end, states) for end in ("from", "to"))
-        p = row.number("probability")
-        if not 0 <= p <= 1:
-            raise row.wrong("probability", f"= {p:g} is outside [0, 1]: correct it")
-        for t in _times(row, first, horizon - 1):
-            if not np.isnan(found[t - first, i, j]):
-                raise row.wrong("to", f"= {states[j]!r} comes twice: keep one row")
-            found[t - first, i, j] = p
-    moves = np.nan_to_num(found)
-    for t, i in zip(*np.nonzero(np.abs(moves.sum(axis=2) - 1) > 1e-9)):
+    times = range(first, max(horizon, first))
+    found = _by_time(file, ("from", "to"), ("probability",), states, times)
+    moves = np.nan_to_num(found[..., 0])
+    for t, i in zip(*np.nonzero(np.abs(moves.sum(axis=2) - 1) > ROUNDING)):
         what = f"from {states[i]!r} at time {t + first} sum to {moves[t, i].sum():.10g}"
         raise ValueError(f"{file.name}: probabilities {what}: divide them by their sum")
     return list(moves)
@@ -170,18 +173,10 @@ def _losses_of_file(
     file: Path, states: list[str], names: Sequence[str], horizon: int
 ) -> np.ndarray:
     """Read the columns state, those of the agents, and perhaps time, of arrival."""
-    found = np.full((horizon, len(states), len(names)), np.nan)
-    for row in read_csv(file, ("state", *names), time=""):
-        j = _state(row, "state", states)
-        paid = [row.number(name) for name in names]
-        for t in _times(row, 1, horizon):
-            if not np.isnan(found[t - 1, j, 0]):
-                raise row.wrong("state", f"= {states[j]!r} comes twice: keep one row")
-            found[t - 1, j] = paid
-    for t, j in zip(*np.nonzero(np.isnan(found[:, :, 0]))):
+    found = _by_time(file, ("state",), names, states, range(1, horizon + 1))
+    for t, j in np.argwhere(np.isnan(found[:, :, 0])):
         what = f"holds no losses of state {states[j]!r} at time {t + 1}: add a row"
         raise ValueError(f"{file.name} {what}")
-    check_size(file, found)
     return found
 
 
@@ -191,11 +186,9 @@ def _losses(
     """Read a table from each state to a list with a loss for each agent."""
     cure = "table: write losses = {calm = [1, 2], stormy = [5, 9]}, or name a CSV"
     expect(f"{here}: losses", given, dict, cure, some=True)
-    table: Mapping[str, Any] = given
+    table = dict(given)
     messages.check_keys(f"{here}, losses", table, states, states)
+    shape = (len(names),)
     with placed(f"{here}, losses"):
-        rows = [
-            validate.finite_array(name, table[name], shape=(len(names),))
-            for name in states
-        ]
+        rows = [validate.finite_array(name, table[name], shape) for name in states]
     return np.array([rows] * horizon)

@@ -9,8 +9,8 @@ import numpy as np
 from dynpo_lite import Economy, Solution, baselines, replicate
 from dynpo_lite.companion.files.economy_file import EconomyFile
 from dynpo_lite.companion.files.solution_tables import digits
+from dynpo_lite.economy.baselines import TOL
 
-TOL = 1e-9  # of the losses: who is worse off by more would leave
 REPEATS = 12  # random halves, and quarters
 FEWEST = 40  # paths that can be halved twice
 
@@ -49,13 +49,9 @@ def arrangements(file: EconomyFile, solution: Solution) -> list[dict[str, Any]]:
         worse = solution.risk_to_go > solution.risk_without_trade + TOL * economy.scale
         total = float(solution.total_risk_to_go[0])
         rows.append(("as this file asks", total, int(worse.any(axis=0).sum())))
+    keys = ("name", "total_risk", "nodes_left", "nodes")
     return [
-        {
-            "name": name,
-            "total_risk": digits(total, economy.scale),
-            "nodes_left": left,
-            "nodes": inner,
-        }
+        dict(zip(keys, (name, digits(total, economy.scale), left, inner)))
         for name, total, left in rows
     ]
 

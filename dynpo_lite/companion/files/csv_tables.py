@@ -1,9 +1,10 @@
-"""Scenarios and losses as CSV: cells, rows, and a table of the nodes of a tree."""
+"""Scenarios and losses as CSV: cells, rows, tables of nodes and of arcs."""
 
 import csv
 import io
 import math
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,6 +16,8 @@ from dynpo_lite.companion.files import messages
 from dynpo_lite.companion.files.messages import near, refuse
 
 NODE_COLUMNS = ("node", "parent", "probability")
+ARC_COLUMNS = ("source", "target", "probability")
+ROUNDING = 1e-9  # up to which probabilities sum to 1
 SMALLEST, LARGEST = 1e-300, 1e300  # of the largest loss: sums and quotients are floats
 
 
@@ -32,6 +35,8 @@ class Scenarios(NamedTuple):
         The path that each arc belongs to; empty where there are none.
     notes : tuple of str
         What a user should know about them.
+    paths : Paths or None
+        Those that a lattice is made of.
     """
 
     tree: ScenarioTree | ScenarioLattice
@@ -40,6 +45,7 @@ class Scenarios(NamedTuple):
     states: Sequence[str] = ()
     arc_names: Sequence[str] = ()
     notes: tuple[str, ...] = ()
+    paths: Any = None
 
 
 # --- cells ----------------------------------------------------------------------------
@@ -54,6 +60,24 @@ class Row(NamedTuple):
     def wrong(self, column: str, what: str) -> ValueError:
         """Return the error about a cell."""
         return ValueError(f"{self.place}, column {column} {what}")
+
+    def refuse(self, bad: object, column: str, what: str) -> None:
+        """Raise the error about a cell if something is bad."""
+        if bad:
+            raise self.wrong(column, what)
+
+    def name(self, column: str) -> str:
+        """Read a cell as the name of a node."""
+        name = self.cells[column]
+        if not name or not name.isprintable():
+            what = f"= {name!r} is no name: give the node one, in one line"
+            raise self.wrong(column, what)
+        messages.refuse_formula(f"{self.place}, column {column}", name)
+        return name
+
+    def numbers(self, columns: Iterable[str]) -> list[float]:
+        """Read cells as finite numbers."""
+        return [self.number(column) for column in columns]
 
     def number(self, column: str) -> float:
         """Read a cell as a finite number.
@@ -106,13 +130,11 @@ def read_csv(file: Path, columns: Sequence[str], **optional: str) -> list[Row]:
     wanted, known = ",".join(columns), dict.fromkeys(columns, "") | optional
     refuse(not lines, f"{file.name} is empty: begin with the line {wanted}")
     header, top = lines[0][1], Row(f"{file.name}, line 1", {})
-    first: dict[str, int] = {}
-    for j, column in enumerate(header):
-        if first.setdefault(column, j) < j:
-            raise top.wrong(repr(column), "comes twice: keep one")
+    for column, times in Counter(header).items():
+        top.refuse(times > 1, repr(column), "comes twice: keep one")
     for column in columns:
         what = f"has no column {column!r}: write {wanted}, separated by commas"
-        refuse(column not in first, f"{top.place} {what}")
+        refuse(column not in header, f"{top.place} {what}")
     for column in header:
         if column not in known:
             raise top.wrong(repr(column), f"is unknown: {near(column, known)}")
@@ -122,12 +144,12 @@ def read_csv(file: Path, columns: Sequence[str], **optional: str) -> list[Row]:
     return [Row(place, known | dict(zip(header, cells))) for place, cells in lines[1:]]
 
 
-def check_size(file: Path, losses: np.ndarray) -> None:
+def check_size(file: str, losses: np.ndarray) -> None:
     """Refuse losses whose sums and quotients are no floats."""
     largest = np.abs(losses).max()
-    if largest and not SMALLEST <= largest <= LARGEST:
-        what = f"is outside [{SMALLEST:g}, {LARGEST:g}]: choose another unit"
-        raise ValueError(f"{file.name}: the largest loss, {largest:g}, {what}")
+    what = f"is outside [{SMALLEST:g}, {LARGEST:g}]: choose another unit"
+    bad = largest and not SMALLEST <= largest <= LARGEST
+    refuse(bad, f"{file}: the largest loss, {largest:g}, {what}")
 
 
 # --- a tree, node by node -------------------------------------------------------------
@@ -144,11 +166,7 @@ def read_nodes(file: Path, names: Sequence[str]) -> Scenarios:
     """
     rows: dict[str, Row] = {}
     for row in read_csv(file, (*NODE_COLUMNS, *names)):
-        name = row.cells["node"]
-        if not name or not name.isprintable():
-            what = f"= {name!r} is no name: give the node one, in one line"
-            raise row.wrong("node", what)
-        messages.refuse_formula(f"{row.place}, column node", name)
+        name = row.name("node")
         if rows.setdefault(name, row) is not row:
             what = f"node {name!r} repeats {rows[name].place.split(', ')[-1]}"
             raise ValueError(f"{row.place}: {what}: give every node a name of its own")
@@ -156,16 +174,15 @@ def read_nodes(file: Path, names: Sequence[str]) -> Scenarios:
     order = _by_stage(file.name, parents, rows)
     number = {name: v for v, name in enumerate(order)}
     parent = [number.get(parents[name], -1) for name in order]
-    columns = ("probability", *names)
-    numbers = np.zeros((len(columns), len(order)))
-    for v, name in enumerate(order):
-        for j, column in enumerate(columns if v else columns[:1]):
-            numbers[j, v] = rows[name].number(column)
+    numbers = np.zeros((1 + len(names), len(order)))
+    numbers[0, 0] = rows[order[0]].number("probability")
+    for v, name in enumerate(order[1:], start=1):
+        numbers[:, v] = rows[name].numbers(("probability", *names))
     try:
         tree = ScenarioTree(parent, numbers[0])
     except ValueError as error:
         raise ValueError(_in_words(str(error), order, rows)) from None
-    check_size(file, numbers[1:])
+    check_size(file.name, numbers[1:])
     return Scenarios(tree, numbers[1:], order)
 
 
@@ -207,6 +224,83 @@ def _in_words(message: str, names: Sequence[str], rows: Mapping[str, Row]) -> st
     return f"{rows[name].place}, column {words}"
 
 
+# --- a lattice, arc by arc -----------------------------------------------------------
+
+
+def read_arcs(file: Path, names: Sequence[str]) -> Scenarios:
+    """Return the scenarios of a CSV with a row for each arc.
+
+    Parameters
+    ----------
+    file : Path
+    names : sequence of str
+        The agents', which are columns: what each loses on the arc.
+
+    Raises
+    ------
+    ValueError
+        If a cell will not do, or the arcs make no lattice.
+    """
+    rows = read_csv(file, (*ARC_COLUMNS, *names))
+    refuse(not rows, f"{file.name} holds no arc: add rows below line 1")
+    numbers = np.array([row.numbers(("probability", *names)) for row in rows]).T
+    for row, p in zip(rows, numbers[0]):
+        row.name("source")
+        row.name("target")
+        if not 0 < p <= 1 + ROUNDING:
+            what = f"= {p:g} is outside (0, 1]: give the probability of the arc given "
+            raise row.wrong("probability", what + "its source, leave out those of 0")
+    stages = _stages(file.name, rows)
+    by_name = {v: i for i, v in enumerate(sorted(stages, key=stages.__getitem__))}
+    source = np.array([by_name[row.cells["source"]] for row in rows])
+    target = np.array([by_name[row.cells["target"]] for row in rows])
+    sums = np.bincount(source, numbers[0])
+    for i in np.flatnonzero(np.abs(sums[source] - 1) > ROUNDING):
+        name, total = rows[i].cells["source"], sums[source[i]]
+        what = f"the arcs from {name!r} sum to {total:.10g}: divide them by their sum "
+        what += "(they are conditional on the source)"
+        raise ValueError(f"{rows[i].place}, column probability: {what}")
+    check_size(file.name, numbers[1:])
+    lattice = ScenarioLattice(source, target, numbers[0])
+    return Scenarios(lattice, numbers[1:], list(by_name))
+
+
+def _stages(file: str, rows: Sequence[Row]) -> dict[str, int]:
+    """Return the time of each node, and refuse arcs that lead to no next time."""
+    ways: dict[str, list[Row]] = {}
+    for row in rows:
+        ways.setdefault(row.cells["source"], []).append(row)
+    targets = {row.cells["target"]: row for row in reversed(rows)}
+    roots = [name for name in ways if name not in targets]
+    cure = "let exactly one node have no arc that leads to it"
+    refuse(not roots, f"{file} has no root: {cure}")
+    for root in roots[1:]:
+        what = f"= {root!r} is a second root beside {roots[0]!r}: add an arc to it"
+        raise ways[root][0].wrong("source", what)
+    stages, order = {roots[0]: 0}, [roots[0]]
+    for name in order:  # which grows
+        for row in ways.get(name, ()):
+            end, due = row.cells["target"], stages[name] + 1
+            if end not in stages:
+                stages[end] = due
+                order.append(end)
+            elif stages[end] != due:
+                what = f"= {end!r} is at time {stages[end]}, and {name!r} at {due - 1}"
+                cure = "an arc leads to the next time: give the node of each time a "
+                raise row.wrong("target", f"{what}: {cure}name of its own")
+    horizon = max(stages.values())
+    for name in ways:
+        if name not in stages:
+            what = f"= {name!r} is its own ancestor: an arc leads to a later time"
+            raise ways[name][0].wrong("source", what)
+    for name in order:
+        if name not in ways and stages[name] < horizon:
+            what = f"= {name!r} ends at time {stages[name]} but the horizon is "
+            cure = "let an arc of probability 1 lead on from it"
+            raise targets[name].wrong("target", f"{what}{horizon}: {cure}")
+    return stages
+
+
 # --- names -------------------------------------------------------------------------
 
 
@@ -218,8 +312,13 @@ def numbered(tree: ScenarioTree) -> list[str]:
     >>> numbered(ScenarioTree([-1, 0, 0, 1, 2], [1, 0.5, 0.5, 1, 1]))
     ['start', '1', '2', '1.1', '2.1']
     """
-    names, seen = ["start"], np.zeros(tree.n_nodes, dtype=int)
-    for parent in tree.parent[1:].tolist():
+    return name_children(tree.parent[1:].tolist())
+
+
+def name_children(parents: Iterable[int]) -> list[str]:
+    """Name the root, and the nodes of the parents by their numbers among them."""
+    names, seen = ["start"], Counter[int]()
+    for parent in parents:
         seen[parent] += 1
         names.append(f"{names[parent]}.{seen[parent]}" if parent else f"{seen[0]}")
     return names

@@ -10,7 +10,6 @@ import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +19,7 @@ from dynpo_lite import Economy, ScenarioTree, Solution, solve
 from dynpo_lite.base import validate
 from dynpo_lite.base.reading import reading
 from dynpo_lite.companion.files import chain, csv_tables, messages, path_table
-from dynpo_lite.companion.files.arc_table import ARC_COLUMNS, read_arcs
-from dynpo_lite.companion.files.csv_tables import NODE_COLUMNS, Scenarios
+from dynpo_lite.companion.files.csv_tables import Scenarios
 from dynpo_lite.companion.files.messages import expect, refuse
 from dynpo_lite.companion.files.path_table import PATH_COLUMNS, Paths
 from dynpo_lite.companion.files.preferences import Preferences
@@ -31,10 +29,8 @@ SETTINGS = ("law", "retention", "individually_rational", "surplus_split")
 FORMS = ("nodes", "arcs", "paths", "chain")  # of scenarios
 KEYS = ("title", "currency", *SETTINGS, *FORMS, "groups", "bins", "agent")
 # columns of what is read and written: no name for an agent
-RESERVED = (
-    *(*NODE_COLUMNS, *ARC_COLUMNS, *PATH_COLUMNS, "state"),
-    *("stage", "attachment", "exhaustion"),
-)
+RESERVED = {*csv_tables.NODE_COLUMNS, *csv_tables.ARC_COLUMNS, *PATH_COLUMNS}
+RESERVED |= {"state", "stage", "attachment", "exhaustion"}
 EXAMPLES = ("weather", "two_period", "paths", "chain", "arcs")
 GROUPS = 8  # of paths, where the file does not say
 DEPTH = 40  # of tables inside each other
@@ -82,7 +78,7 @@ class EconomyFile:
     arc_names: tuple[str, ...] = field(default=(), repr=False)
     notes: tuple[str, ...] = ()
     paths: Paths | None = field(default=None, repr=False)
-    _rebuild: Any = field(default=None, repr=False)
+    _table: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     def of_paths(self, paths: Paths) -> Economy:
         """Return the economy of the same agents on the lattice of other paths.
@@ -107,9 +103,10 @@ class EconomyFile:
         >>> file.of_paths(file.paths.some(np.arange(200))).scenarios.n_arcs
         600
         """
-        if self._rebuild is None:
-            raise ValueError(f"{self.title!r} is not made of paths: give one that is")
-        return self._rebuild(paths)
+        bad = self.paths is None
+        refuse(bad, f"{self.title!r} is not made of paths: give one that is")
+        place, table = self.sources[0].name, self._table
+        return _economy(place, table, _of_paths(place, table, self.names, paths))
 
     def solve(self) -> Solution:
         """Solve the economy with the settings of the file.
@@ -196,53 +193,60 @@ def load_economy(path: str | Path, scenarios: Any = None) -> EconomyFile:
 
 
 def _load(path: Path, scenarios: Any) -> EconomyFile:
-    table, place, sources = _read_toml(path), path.name, (path,)
+    table, place, sources = _read_toml(path), path.name, [path]
     messages.check_keys(place, table, KEYS, ("title", "currency", "agent"))
     names = _agent_names(place, table["agent"])
     settings = _settings(place, table, len(names))
-    paths, rebuild = None, None
-    if scenarios is not None:
-        found = _given(scenarios)
+    if scenarios is None:
+        found = _scenarios(path, table, names, sources)
     else:
-        found_files: list[Path] = []
-        form, *others = _form(place, table)
-        refuse(
-            others, f"{place}: {form} and {' and '.join(others)} are given: keep one"
-        )
-        find = partial(_find, path, found_files)
-        if form == "paths":
-            paths = path_table.read_paths(find("paths", table["paths"]), names)
-            found = _of_paths(place, table, names, paths)
-        elif form == "chain":
-            found = chain.read_chain(place, table["chain"], names, find)
-        else:
-            read = csv_tables.read_nodes if form == "nodes" else read_arcs
-            found = read(find(form, table[form]), names)
-        sources += tuple(found_files)
-    on_lattice = not isinstance(found.tree, ScenarioTree)
-    if on_lattice and settings[:2] != ("conditional", "state-dependent"):
+        found = _given(scenarios)
+    if not isinstance(found.tree, ScenarioTree):
         what = f"law = {settings[0]!r} with retention = {settings[1]!r} needs a tree"
         cure = "give nodes, or paths and bins; or leave law and retention out"
-        raise ValueError(f"{place}: {what}: {cure}")
-    if on_lattice and paths is not None:
-        rebuild = partial(_economy_of, place, table, names)
-    else:
-        paths = None
+        bad = settings[:2] != ("conditional", "state-dependent")
+        refuse(bad, f"{place}: {what}: {cure}")
     economy = _economy(place, table, found)
     title, currency = (_text(place, table, key) for key in ("title", "currency"))
     named = title, currency, names, tuple(found.node_names)
-    more = tuple(found.arc_names), found.notes, paths, rebuild
-    return EconomyFile(*named, economy, *settings, sources, *more)
+    arcs, more = tuple(found.arc_names), (found.notes, found.paths, table)
+    return EconomyFile(*named, economy, *settings, tuple(sources), arcs, *more)
+
+
+def _scenarios(
+    path: Path, table: Mapping, names: Sequence[str], sources: list[Path]
+) -> Scenarios:
+    """Return the scenarios that a file gives; append the files that are read."""
+    place, given = path.name, [form for form in FORMS if form in table]
+    cure = "write nodes = 'nodes.csv', arcs = 'arcs.csv', paths = 'paths.csv' or "
+    refuse(not given, f"{place}: no scenarios: {cure}[chain]")
+    refuse(given[1:], f"{place}: {' and '.join(given)} are given: keep one")
+    form = given[0]
+    for key in ("groups", "bins"):
+        what = f"{key} = {table.get(key)!r} goes with paths, not with {form}"
+        bad = key in table and form != "paths"
+        refuse(bad, f"{place}: {what}: leave it out")
+
+    def find(key: str, name: Any) -> Path:
+        sources.append(path.parent / _text(place, {key: name}, key))
+        what = "does not exist: put the CSV beside the TOML, or name it from there"
+        bad = not os.path.isfile(sources[-1])
+        refuse(bad, f"{place}: {key} = {name!r} {what}")
+        return sources[-1]
+
+    if form == "chain":
+        return chain.read_chain(place, table[form], names, find)
+    file = find(form, table[form])
+    if form == "paths":
+        return _of_paths(place, table, names, path_table.read_paths(file, names))
+    read = csv_tables.read_nodes if form == "nodes" else csv_tables.read_arcs
+    return read(file, names)
 
 
 def _economy(place: str, table: Mapping, found: Scenarios) -> Economy:
     preferences = Preferences(place, found)
     agents = tuple(preferences.of(agent) for agent in table["agent"])
     return Economy(found.tree, found.endowments, agents)
-
-
-def _economy_of(place: str, table: Mapping, names: Sequence, paths: Paths) -> Economy:
-    return _economy(place, table, _of_paths(place, table, names, paths))
 
 
 def _of_paths(place: str, table: Mapping, names: Sequence, paths: Paths) -> Scenarios:
@@ -306,12 +310,12 @@ def _refuse_odd(place: str, value: Any, depth: int = 0) -> None:
 
 
 def _text(place: str, table: Mapping[str, Any], key: str) -> str:
-    value = table[key]
-    if not isinstance(value, str) or not value.strip():
-        raise ValueError(f"{place}: {key} = {value!r} is no text: write it in quotes")
+    value, here = table[key], f"{place}: {key}"
+    text = expect(here, value, str, "text: write it in quotes").strip()
+    refuse(not text, f"{here} = {value!r} is no text: write it in quotes")
     what = "holds a character that cannot be shown: leave it out"
-    refuse(not value.isprintable(), f"{place}: {key} = {value!r} {what}")
-    return value.strip()
+    refuse(not value.isprintable(), f"{here} = {value!r} {what}")
+    return text
 
 
 def _agent_names(place: str, agents: Any) -> tuple[str, ...]:
@@ -342,26 +346,3 @@ def _settings(place: str, table: Mapping, n_agents: int) -> tuple[str, str, bool
             split = validate.probabilities("surplus_split", split, n_agents)
             split = tuple(split.tolist())
     return (*terms, rational, split)
-
-
-def _form(place: str, table: Mapping) -> list[str]:
-    """Return how the scenarios are given, which should be one word."""
-    given = [form for form in FORMS if form in table]
-    cure = (
-        "write nodes = 'nodes.csv', arcs = 'arcs.csv', paths = 'paths.csv' or [chain]"
-    )
-    refuse(not given, f"{place}: no scenarios: {cure}")
-    for key in ("groups", "bins"):
-        what = f"{key} = {table.get(key)!r} goes with paths, not with {given[0]}"
-        bad = key in table and given == given[:1] and given[0] != "paths"
-        refuse(bad, f"{place}: {what}: leave it out")
-    return given
-
-
-def _find(path: Path, found: list[Path], key: str, name: Any) -> Path:
-    """Return the file beside the TOML that a key names, and list it."""
-    file = path.parent / _text(path.name, {key: name}, key)
-    what = "does not exist: put the CSV beside the TOML, or name it from there"
-    refuse(not os.path.isfile(file), f"{path.name}: {key} = {name!r} {what}")
-    found.append(file)
-    return file

@@ -12,6 +12,7 @@ from dynpo_lite.base.reading import reading
 from dynpo_lite.base.types import Array
 from dynpo_lite.companion.files.csv_tables import numbered, read_csv
 from dynpo_lite.companion.files.economy_file import EconomyFile
+from dynpo_lite.companion.files.messages import refuse
 from dynpo_lite.companion.files.preferences import ROUNDING, mass_below
 from dynpo_lite.risk.laws import as_law
 
@@ -95,17 +96,16 @@ def joint_law_economy(
     law, retention = reading(law)
     edges1, edges2 = _edges(n1, regimes[0]), _edges(n2)
     if isinstance(s1, (str, Path)):
-        if s2_given_s1 is not None:
-            raise ValueError("s2_given_s1 goes with a distribution: leave it out")
+        bad = s2_given_s1 is not None
+        refuse(bad, "s2_given_s1 goes with a distribution: leave it out")
         first, then = _of_samples(Path(s1), edges1, edges2)
     elif not callable(s2_given_s1):
         cure = "give one from a number to a frozen distribution"
         raise TypeError(f"s2_given_s1 = {s2_given_s1!r} is no function: {cure}")
     else:
         first = _of_law("s1", s1, edges1)
-        then = [
-            _of_law(f"s2_given_s1({x:g})", s2_given_s1(x), edges2) for x in first[2]
-        ]
+        laws = ((f"s2_given_s1({x:g})", s2_given_s1(x)) for x in first[2])
+        then = [_of_law(*named, edges2) for named in laws]
     low, p1, x1 = first
     _, p2, x2 = zip(*then, strict=True)
     parent = np.repeat(np.arange(len(p1)) + 1, [len(p) for p in p2])
@@ -147,17 +147,16 @@ def _of_law(name: str, law: Any, edges: Array) -> Bins:
 
 def _of_samples(file: Path, edges1: Array, edges2: Array) -> tuple[Bins, list[Bins]]:
     """Return the bins of S1, and of S2 given each of them."""
-    if not file.is_file():
-        raise ValueError(f"{file} does not exist: give a CSV with the columns s1,s2")
-    columns, rows = ("s1", "s2", "weight"), read_csv(file, ("s1", "s2"), weight="1")
-    samples = [[row.number(column) for column in columns] for row in rows]
+    missing = f"{file} does not exist: give a CSV with the columns s1,s2"
+    refuse(not file.is_file(), missing)
+    rows = read_csv(file, ("s1", "s2"), weight="1")
+    samples = [row.numbers(("s1", "s2", "weight")) for row in rows]
     s1, s2, weights = np.array(samples).reshape(-1, 3).T
     for row, weight in zip(rows, weights):
-        if weight < 0:
-            what = f"= {weight:g} is negative: give weights of at least 0"
-            raise row.wrong("weight", what)
-    if weights.sum() == 0:
-        raise ValueError(f"{file.name} holds no sample: add rows with a weight above 0")
+        what = f"= {weight:g} is negative: give weights of at least 0"
+        row.refuse(weight < 0, "weight", what)
+    none = weights.sum() == 0
+    refuse(none, f"{file.name} holds no sample: add rows with a weight above 0")
     kept = weights > 0
     s1, s2, weights = s1[kept], s2[kept], weights[kept] / weights.sum()
     bin1, first = _bins(s1, weights, edges1)

@@ -2,7 +2,8 @@
 
 import re
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,15 +12,10 @@ import numpy as np
 
 from dynpo_lite import lattice_from_paths, tree_from_paths
 from dynpo_lite.base import validate
-from dynpo_lite.companion.files.csv_tables import (
-    Row,
-    Scenarios,
-    check_size,
-    numbered,
-    read_csv,
-)
+from dynpo_lite.companion.files import csv_tables
+from dynpo_lite.companion.files.csv_tables import Row, Scenarios
 from dynpo_lite.companion.files.messages import refuse
-from dynpo_lite.scenarios.from_paths import FEWEST
+from dynpo_lite.scenarios.from_paths import FEWEST, MOST_LOST
 
 PATH_COLUMNS = ("path", "time")
 STATE = "state"  # a column that there may be
@@ -63,30 +59,30 @@ def read_paths(file: Path, names: Sequence[str]) -> Paths:
     ValueError
         If a cell will not do, or a path has not every time once.
     """
-    found: dict[tuple[str, int], list[float]] = {}
-    rows: dict[tuple[str, int], Row] = {}
-    for row in read_csv(file, (*PATH_COLUMNS, *names), state=ABSENT):
+    found: dict[tuple[str, int], tuple[Row, list[float]]] = {}
+    for row in csv_tables.read_csv(file, (*PATH_COLUMNS, *names), state=ABSENT):
         path, time = row.cells["path"], row.cells["time"]
-        if not path:
-            raise row.wrong("path", "is empty: give the path a name")
+        row.refuse(not path, "path", "is empty: give the path a name")
         if not re.fullmatch("[1-9][0-9]{0,5}", time):
             raise row.wrong("time", f"= {time!r} is no time: write 1, 2, ...")
         key = path, int(time)
-        if rows.setdefault(key, row) is not row:
-            line = rows[key].place.split(", ")[-1]
-            what = f"path {path!r} at time {time} repeats {line}"
-            raise ValueError(f"{row.place}: {what}: keep one")
-        found[key] = [row.number(agent) for agent in names]
+        if key in found:
+            line = found[key][0].place.split(", ")[-1]
+            what = f"path {path!r} at time {time} repeats {line}: keep one"
+            raise ValueError(f"{row.place}: {what}")
+        found[key] = row, row.numbers(names)
     refuse(not found, f"{file.name} holds no path: add rows below line 1")
     paths, horizon = dict.fromkeys(path for path, _ in found), max(t for _, t in found)
     times = range(1, horizon + 1)
     for path, t in product(paths, times):
-        what = f"has no time {t}: give every path the times 1 to {horizon}"
-        refuse((path, t) not in found, f"{file.name}: path {path!r} {what}")
-    losses = np.array([[found[path, t] for t in times] for path in paths])
-    check_size(file, losses)
-    ordered = [[rows[path, t] for t in times] for path in paths]
-    return Paths(losses, _states(ordered), tuple(paths))
+        if (path, t) not in found:
+            what = f"has no time {t}: give every path the times 1 to {horizon}"
+            raise ValueError(f"{file.name}: path {path!r} {what}")
+    ordered = [[found[path, t] for t in times] for path in paths]
+    losses = np.array([[numbers for _, numbers in path] for path in ordered])
+    csv_tables.check_size(file.name, losses)
+    states = _states([[row for row, _ in path] for path in ordered])
+    return Paths(losses, states, tuple(paths))
 
 
 def _states(rows: list[list[Row]]) -> np.ndarray | None:
@@ -104,18 +100,16 @@ def _states(rows: list[list[Row]]) -> np.ndarray | None:
 
 def tree_of(paths: Paths, bins: Any, names: Sequence[str]) -> Scenarios:
     """Return a small tree, in which one path stands for each group."""
-    for number in bins if isinstance(bins, list) else ():
-        validate.integer("bins", number, 1)  # before lists within lists fail
-    with warnings.catch_warnings(action="ignore", category=UserWarning):
+    with _checked("bins", bins):
         made = tree_from_paths(paths.losses, bins)
-    worst = int(np.argmax(made.lost))
-    notes: tuple[str, ...] = ()
-    if made.lost[worst] > 0.05:
-        notes = (
-            f"the tree hides {made.lost[worst]:.0%} of the standard deviation of "
-            f"{names[worst]}: leave bins out, and every path keeps its own losses",
-        )
-    return Scenarios(made.tree, made.endowments, numbered(made.tree), notes=notes)
+    i = int(np.argmax(made.lost))
+    note = (
+        f"the tree hides {made.lost[i]:.0%} of the standard deviation of {names[i]}: "
+        "leave bins out, and every path keeps its own losses"
+    )
+    notes = (note,) if made.lost[i] > MOST_LOST else ()
+    node_names = csv_tables.numbered(made.tree)
+    return Scenarios(made.tree, made.endowments, node_names, notes=notes)
 
 
 def lattice_of(paths: Paths, groups: Any) -> Scenarios:
@@ -130,32 +124,35 @@ def lattice_of(paths: Paths, groups: Any) -> Scenarios:
     >>> made.node_names, made.arc_names[:2]
     (['start', '1', '2', 'end'], ('a', 'b'))
     """
-    for number in groups if isinstance(groups, list) else ():
-        validate.integer("groups", number, 1)
-    with warnings.catch_warnings(action="ignore", category=UserWarning):
+    with _checked("groups", groups):
         made = lattice_from_paths(paths.losses, paths.states, groups)
     visited, lattice = made.node_of_path, made.lattice
     names, states = group_names(visited), [""] * lattice.n_nodes
-    if paths.states is not None:
-        whole = paths.states.dtype.kind == "i"
+    if (known := paths.states) is not None:
+        whole = known.dtype.kind == "i"
         for t in range(1, lattice.horizon):
             nodes, first = np.unique(visited[:, t], return_index=True)
             for place, (v, row) in enumerate(zip(nodes.tolist(), first), start=1):
-                states[v] = str(paths.states[row, t - 1] if whole else place)
-                names[v] = f"{t}:{states[v]}"
-        if not whole:
-            states = []
+                states[v] = str(known[row, t - 1]) if whole else ""
+                names[v] = f"{t}:{states[v] or place}"
     size = np.bincount(visited[:, :-1].ravel())
-    notes: tuple[str, ...] = ()
-    if size.min() < FEWEST:
-        notes = (
-            f"{(size < FEWEST).sum()} of {len(size)} nodes are known by fewer than "
-            f"{FEWEST} paths, node {names[int(np.argmin(size))]!r} by {size.min()}: "
-            "noise there looks like risk; give more paths or fewer groups",
-        )
-    known = states if paths.states is not None else []
-    arcs = paths.names * lattice.horizon
-    return Scenarios(lattice, made.endowments, names, known, arcs, notes)
+    few, i = (size < FEWEST).sum(), np.argmin(size)
+    note = (
+        f"{few} of {len(size)} nodes are known by fewer than {FEWEST} paths, node "
+        f"{names[i]!r} by {size[i]}: noise there looks like risk; give more paths or "
+        "fewer groups"
+    )
+    arcs, notes = paths.names * lattice.horizon, (note,) if few else ()
+    return Scenarios(lattice, made.endowments, names, states, arcs, notes, paths)
+
+
+@contextmanager
+def _checked(name: str, counts: Any) -> Iterator[None]:
+    """Check a list before lists within it fail; what is warned of becomes a note."""
+    for number in counts if isinstance(counts, list) else ():
+        validate.integer(name, number, 1)
+    with warnings.catch_warnings(action="ignore", category=UserWarning):
+        yield
 
 
 def group_names(visited: np.ndarray) -> list[str]:
@@ -166,11 +163,8 @@ def group_names(visited: np.ndarray) -> list[str]:
     >>> group_names(np.array([[0, 1, 3, 5], [0, 1, 3, 5], [0, 2, 4, 5]]))
     ['start', '1', '2', '1.1', '2.1', 'end']
     """
-    names = ["start"]
+    parents: list[int] = []
     for t in range(1, visited.shape[1] - 1):
-        seen: dict[int, int] = {}
-        for row in np.unique(visited[:, t], return_index=True)[1]:
-            parent = int(visited[row, t - 1])
-            seen[parent] = seen.get(parent, 0) + 1
-            names.append(f"{names[parent]}.{seen[parent]}" if parent else f"{seen[0]}")
-    return [*names, "end"]
+        first = np.unique(visited[:, t], return_index=True)[1]
+        parents += visited[first, t - 1].tolist()
+    return [*csv_tables.name_children(parents), "end"]

@@ -1,10 +1,11 @@
 """A solved economy as one page to read: no script, nothing from the network.
 
-Every text of the user's is escaped; numbers are rounded, ``solution.json`` and the
-tables have all digits.
+Fixed words stand in ``report.html``, piece by piece.  Every text of the user's is
+escaped; numbers are rounded, ``solution.json`` and the tables have all digits.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+import re
+from collections.abc import Iterable, Sequence
 from functools import partial
 from html import escape
 from pathlib import Path
@@ -16,8 +17,8 @@ import numpy as np
 from dynpo_lite import Solution
 from dynpo_lite.companion.files import report_figures as figures
 from dynpo_lite.companion.files.economy_file import EconomyFile
-from dynpo_lite.companion.files.solution_tables import PARTS
-from dynpo_lite.companion.files.verdict import shown_amount, verdict
+from dynpo_lite.companion.files.report_figures import picture, short
+from dynpo_lite.companion.files.verdict import risks_of, shown_amount, verdict
 
 MOST_ROWS = 12  # of a table; the rest is summarised
 ABOUT = {
@@ -39,6 +40,160 @@ PART_NAMES = {
 }
 
 
+class _Report:
+    """The sections of a page, as HTML."""
+
+    def __init__(self, file: EconomyFile, solution: Solution, summary: dict[str, Any]):
+        self.file, self.solution, self.summary = file, solution, summary
+        self.show = partial(shown_amount, size=file.economy.scale)
+        self.currency = short(file.currency, 30)
+        names = [short(name) for name in file.names]
+        self.look: dict[str, Any] = {"names": names, "currency": self.currency}
+
+    def gains(self) -> str:
+        names, risks = self.file.names, risks_of(self.summary)
+        before, _, saved = risks[-1]
+        lines = zip((*names, "together"), risks)
+        rows = [[name, *map(self.show, line)] for name, line in lines]
+        judged = f"Checked by a second route: {verdict(self.summary)}."
+        if not (found := self.summary["certificate"])["available"]:
+            judged = f"There is no independent check: {found['reason']}."
+        rest = len(names) - figures.MOST_AGENTS
+        more = f" {rest} more agents are in the table." if rest > 0 else ""
+        height = 1.0 + 0.5 * min(len(names), figures.MOST_AGENTS)
+        figure = picture("gains", height, risks[:-1], **self.look)
+        amounts = dict(zip(("alone", "traded", "saved"), map(self.show, risks[-1])))
+        amounts["part"] = f" ({_percent(saved / before)})" if before > 0 else ""
+        header = ["agent", "risk alone", "risk with trade", "gain"]
+        words = {"judged": escape(judged), "currency": escape(self.file.currency)}
+        table = _table(header, rows, "who gains what")
+        return _say("gains", figure, table, more=more, **words, **amounts)
+
+    def tower(self) -> str:
+        key = 0 if self.file.retention == "state-dependent" else 1
+        layers, names = self.solution.layers.get(key, ()), self.file.names
+        if not layers:
+            return _say("no_tower")
+        rows = []
+        for layer in layers[: MOST_ROWS if len(layers) <= MOST_ROWS else MOST_ROWS - 1]:
+            held = [(a, p) for a, p in zip(names, layer.shares) if p > 0]
+            ends = f"{self.show(layer.attachment)} to {self.show(layer.exhaustion)}"
+            rows.append([ends, ", ".join(f"{a} {_percent(p)}" for a, p in held)])
+        if rest := len(layers) - len(rows):
+            top = self.show(layers[-1].exhaustion)
+            rows.append([f"{rest} more, up to {top}", "see layers.csv"])
+        figure = picture("tower", 3.4 + 0.1 * len(names), layers, **self.look)
+        header = [f"layer, {self.file.currency}", "carried by"]
+        table = _table(header, rows, "layers", words=True)
+        return _say("tower", figure, table)
+
+    def bills(self) -> str:
+        file, solution = self.file, self.solution
+        bills = solution.bills(0)
+        total, chance = bills.own.sum(axis=0), bills.probability
+        group = _groups(total, chance)
+        weight = np.bincount(group, chance)
+        names = [f"group {j + 1}" for j in range(len(weight))]
+        text = _say(
+            "groups_of_bills", scenarios=f"{len(total):,}", groups=str(len(weight))
+        )
+        if len(weight) == len(total):
+            ends = bills.target[np.argsort(group)]
+            names = [short(file.node_names[v], 30) for v in ends]
+            text = _say("each_bill")
+        header = ["", "probability", "total loss"]
+        amounts = [total]
+        for name, own, payment in zip(file.names, bills.own, bills.payment):
+            header += [f"{name}: own loss", f"{name}: bill"]
+            amounts += [own, payment]
+        means = np.transpose([np.bincount(group, chance * x) for x in amounts])
+        lines = zip(names, weight, means / weight[:, None])
+        rows = [[name, _percent(p), *map(self.show, line)] for name, p, line in lines]
+        average = [
+            [label, *map(self.show, getattr(bills, part) @ chance)]
+            for part, label in PART_NAMES.items()
+        ]
+        n = len(file.names)
+        ways = [int(np.argmax(total))] if n > 6 else None  # of few agents, some
+        height = 1.7 + 0.21 * (n + 1) * (1 if ways else min(4, len(total)))
+        figure = picture("bills", height, solution, ways=ways, **self.look)
+        parts = _table(["", *file.names], average, "parts of the mean bill")
+        words = {"bills_are": text, "parts": parts, "currency": escape(file.currency)}
+        return _say("bills", figure, _table(header, rows, "bills by scenario"), **words)
+
+    def over_time(self) -> str:
+        scenarios, traded = self.file.economy.scenarios, self.solution.total_risk_to_go
+        alone = self.solution.risk_without_trade.sum(axis=0)
+        rows = []
+        for t in range(scenarios.horizon + 1):
+            nodes = scenarios.nodes(t)
+            chance = scenarios.unconditional[nodes]
+            means = alone[nodes] @ chance, traded[nodes] @ chance
+            amounts = map(self.show, (*means, *_range(traded[nodes], chance)))
+            rows.append([f"time {t}", f"{len(nodes):,}", *amounts])
+        if len(rows) > MOST_ROWS:
+            rest = f"{len(rows) - MOST_ROWS + 1} more times"
+            rows = [*rows[: MOST_ROWS - 1], [rest, *["see totals.csv"] * 5]]
+        figure = picture("risk_over_time", 3.8, self.solution, currency=self.currency)
+        header = ["", "nodes", "alone, mean", "with trade, mean", "from", "to"]
+        return _say("over_time", figure, _table(header, rows, "risk over time"))
+
+    def arrangements(self) -> str:
+        compared = self.summary["arrangements"]
+        if compared is None:
+            why = self.late("comparing arrangements", "it is made for conditional laws")
+            return _say("no_arrangements", why=why)
+        rows = []
+        for each in compared:
+            name, total = each["name"], each["total_risk"]
+            amounts = map(self.show, (total, compared[0]["total_risk"] - total))
+            left = f"{each['nodes_left']} of {each['nodes']}"
+            rows.append([name, *amounts, left, ABOUT.get(name, "")])
+        header = ["", "total risk", "saved", "nodes at which somebody leaves"]
+        header += ["what it is"]
+        table = _table(header, rows, "other arrangements", words=True)
+        return _say("arrangements", table=table)
+
+    def error_bar(self) -> str:
+        if self.file.paths is None:
+            return ""
+        bar = self.summary["error_bar"]
+        if bar is None or not bar["available"]:
+            what = "measuring the error of simulation"
+            why = bar["reason"] if bar else self.late(what, "there are too few paths")
+            return _say("no_error_bar", why=escape(why))
+        keys = ("answer", "standard_error", "drift")
+        rows = [[r["what"], *(self.show(r[key]) for key in keys)] for r in bar["rows"]]
+        header = ["", "all paths", "standard error", "drift"]
+        counts = (f"{n:,}" for n in (bar["repeats"], *bar["paths"]))
+        words = dict(zip(("repeats", "quarter", "half", "all"), counts))
+        table = _table(header, rows, "how far simulation may be off")
+        return _say("error_bar", table=table, **words)
+
+    def settings(self) -> str:
+        file, scenarios = self.file, self.file.economy.scenarios
+        size = f"{scenarios.kind}, {scenarios.n_nodes:,} nodes"
+        if scenarios.kind == "lattice":
+            size += f", {scenarios.n_entries:,} arcs"
+        versions = self.summary["versions"].items()
+        rational = "asked" if file.individually_rational else "no"
+        rows = [
+            ["scenarios", f"{size}, {scenarios.horizon} periods"],
+            ["law", file.law],
+            ["contracts", file.retention],
+            ["nobody worse off anywhere", rational],
+            *(["note", note] for note in file.notes),
+            *(["not done in time", what] for what in self.summary["not_done_in_time"]),
+            ["versions", ", ".join(f"{k} {v}" for k, v in versions)],
+        ]
+        return _say("settings", table=_table(["", ""], rows, "settings", words=True))
+
+    def late(self, what: str, otherwise: str) -> str:
+        """Return why something is missing."""
+        late = what in self.summary["not_done_in_time"]
+        return "the time limit was reached" if late else otherwise
+
+
 def report_page(file: EconomyFile, solution: Solution, summary: dict[str, Any]) -> str:
     """Return the page.
 
@@ -54,22 +209,21 @@ def report_page(file: EconomyFile, solution: Solution, summary: dict[str, Any]) 
     str
         HTML with its style and pictures inside.
     """
-    sections = [
-        _gains(file, solution, summary),
-        _tower(file, solution),
-        _bills(file, solution),
-        _over_time(file, solution),
-        _arrangements(file, summary),
-        _error_bar(file, summary),
-        _settings(file, summary),
-    ]
-    template = Path(__file__).with_name("report.html").read_text(encoding="utf-8")
-    return Template(template).substitute(
-        title=escape(file.title), body="\n".join(filter(None, sections))
-    )
+    report = _Report(file, solution, summary)
+    sections = [report.gains(), report.tower(), report.bills(), report.over_time()]
+    sections += [report.arrangements(), report.error_bar(), report.settings()]
+    body = "\n".join(filter(None, sections))
+    return _say("page", title=escape(file.title), body=body) + "\n"
 
 
-# --- pieces ---------------------------------------------------------------------------
+def _say(name: str, figure: str = "", table: str = "", **words: str) -> str:
+    """Return a piece of ``report.html``, with words in it that are escaped already."""
+    text = Path(__file__).with_name("report.html").read_text(encoding="utf-8")
+    pieces = re.split(r"<!-- (\w+) -->\n", text)
+    piece = pieces[pieces.index(name) + 1].strip()
+    if not figure:
+        piece = re.sub("<figure>.*?</figure>", "", piece, flags=re.DOTALL)
+    return Template(piece).substitute(words, figure=figure, table=table)
 
 
 def _table(
@@ -80,166 +234,21 @@ def _table(
     ``words`` says that the last column is no number.
     """
     kinds = [""] * (len(header) - 1) + [' class="words"' if words else ""]
-    head = "".join(
+    named = (
         f'<th scope="col"{kind}>{escape(name)}</th>' if name else "<td></td>"
         for name, kind in zip(header, kinds)
     )
-    head = f"<thead><tr>{head}</tr></thead>" if any(header) else ""
-    lines = []
+    head = f"<thead><tr>{''.join(named)}</tr></thead>" if any(header) else ""
+    body = ""
     for first, *cells in rows:
-        line = "".join(
-            f"<td{kind}>{escape(cell)}</td>" for cell, kind in zip(cells, kinds[1:])
-        )
-        lines.append(f'<tr><th scope="row">{escape(first)}</th>{line}</tr>')
-    return (
-        f'<div class="scroll" tabindex="0" role="region" aria-label="{escape(about)}">'
-        f"<table>{head}<tbody>{''.join(lines)}</tbody></table>"
-        "</div>"
-    )
-
-
-def _section(title: str, *parts: str) -> str:
-    return f"<section><h2>{title}</h2>{''.join(parts)}</section>"
-
-
-def _said(*sentences: str) -> str:
-    """Return a paragraph of texts, which are escaped."""
-    return f"<p>{escape(' '.join(filter(None, sentences)))}</p>"
-
-
-def _figure(picture: str, caption: str) -> str:
-    if not picture:
-        return ""
-    return f"<figure>{picture}<figcaption>{escape(caption)}</figcaption></figure>"
-
-
-def _amounts(file: EconomyFile) -> Callable[[float], str]:
-    """Return how amounts of the file are shown."""
-    return partial(shown_amount, size=file.economy.scale)
+        line = (f"<td{kind}>{escape(x)}</td>" for x, kind in zip(cells, kinds[1:]))
+        body += f'<tr><th scope="row">{escape(first)}</th>{"".join(line)}</tr>'
+    region = f'class="scroll" tabindex="0" role="region" aria-label="{about}"'
+    return f"<div {region}><table>{head}<tbody>{body}</tbody></table></div>"
 
 
 def _percent(p: float) -> str:
     return f"{100 * p:.3g} %"
-
-
-# --- sections -------------------------------------------------------------------------
-
-
-def _gains(file: EconomyFile, solution: Solution, summary: dict[str, Any]) -> str:
-    show = _amounts(file)
-    kinds = ("risk_without_trade", "risk_with_trade", "gain")
-    agents = summary["agents"]
-    total = {"name": "together"} | {k: sum(a[k] for a in agents) for k in kinds}
-    rows = [[a["name"], *(show(a[k]) for k in kinds)] for a in (*agents, total)]
-    before, after = total["risk_without_trade"], total["risk_with_trade"]
-    saved = f" ({_percent((before - after) / before)})" if before > 0 else ""
-    lead = (
-        f"Without trade the risks of all agents sum to {show(before)} "
-        f"{file.currency} today; with trade to {show(after)}. Trade saves "
-        f"{show(before - after)}{saved}."
-    )
-    if not summary["certificate"]["available"]:
-        judged = f"There is no independent check: {summary['certificate']['reason']}."
-    else:
-        judged = f"Checked by a second route: {verdict(summary)}."
-    alone, traded = solution.risk_without_trade[:, 0], solution.risk_to_go[:, 0]
-    picture = figures.gains(file.names, alone, traded, file.currency)
-    rest = len(file.names) - figures.MOST_AGENTS
-    more = f" {rest} more agents are in the table." if rest > 0 else ""
-    return _section(
-        "Who gains what",
-        _said(lead, judged),
-        _figure(picture, f"The risk of each agent, alone (pale) and with trade.{more}"),
-        _table(
-            ["agent", "risk alone", "risk with trade", "gain"], rows, "who gains what"
-        ),
-    )
-
-
-def _tower(file: EconomyFile, solution: Solution) -> str:
-    show = _amounts(file)
-    key = 0 if file.retention == "state-dependent" else 1
-    layers = solution.layers.get(key, ())
-    if not layers:
-        return _section(
-            "The tower of the first period",
-            _said("What is shared in the first period is certain: no layers."),
-        )
-    rows = []
-    for layer in layers[: MOST_ROWS if len(layers) <= MOST_ROWS else MOST_ROWS - 1]:
-        parts = ", ".join(
-            f"{name} {_percent(share)}"
-            for name, share in zip(file.names, layer.shares)
-            if share > 0
-        )
-        ends = show(layer.attachment), show(layer.exhaustion)
-        rows.append([f"{ends[0]} to {ends[1]}", parts])
-    if len(rows) < len(layers):
-        top = show(layers[-1].exhaustion)
-        rest = len(layers) - len(rows)
-        rows.append([f"{rest} more, up to {top}", "see layers.csv"])
-    text = (
-        "What is shared is the total loss of the first period and the least total risk "
-        "that remains after it. Each layer of it goes to those who judge it cheapest."
-    )
-    return _section(
-        "The tower of the first period",
-        _said(text),
-        _figure(
-            figures.tower(layers, file.names, file.currency),
-            "Layers from below upwards; the colour says who carries them.",
-        ),
-        _table([f"layer, {file.currency}", "carried by"], rows, "layers", words=True),
-    )
-
-
-def _bills(file: EconomyFile, solution: Solution) -> str:
-    show = _amounts(file)
-    bills = solution.bills(0)
-    total, chance = bills.own.sum(axis=0), bills.probability
-    group = _groups(total, chance)
-    weight = np.bincount(group, chance)
-    means = {
-        part: np.array([np.bincount(group, chance * x) / weight for x in given])
-        for part, given in ((part, getattr(bills, part)) for part in PARTS)
-    }
-    totals = np.bincount(group, chance * total) / weight
-    single = len(weight) == len(total)
-    ends = bills.target[np.argsort(group)] if single else ()
-    names = [figures.short(file.node_names[v], 30) for v in ends]
-    text = "Each way on from today, named by where it leads, listed by the total loss."
-    if not single:
-        names = [f"group {j + 1}" for j in range(len(weight))]
-        text = (
-            f"There are {len(total):,} scenarios; sorted by the total loss they form "
-            f"{len(weight)} groups, and the means of each group are shown. Single "
-            "bills are in bills.csv."
-        )
-    header = ["", "probability", "total loss"]
-    for name in file.names:
-        header += [f"{name}: own loss", f"{name}: bill"]
-    rows = []
-    for j, name in enumerate(names):
-        pairs = zip(means["own"][:, j], means["payment"][:, j])
-        row = [name, _percent(weight[j]), show(totals[j])]
-        rows.append(row + [show(x) for pair in pairs for x in pair])
-    average = [
-        [label, *map(show, getattr(bills, part) @ chance)]
-        for part, label in PART_NAMES.items()
-    ]
-    picture = figures.bills(
-        totals, means["own"], means["payment"], file.names, file.currency
-    )
-    many = len(file.names) > figures.N_COLOURS
-    some = f"the first {figures.N_COLOURS} agents" if many else "agents"
-    return _section(
-        "The bills of the first period",
-        _said(text, "A negative bill is received.", f"Amounts in {file.currency}."),
-        _figure(picture, f"What {some} lose and what they pay, by the total loss."),
-        _table(header, rows, "bills by scenario"),
-        _said("In the mean over all scenarios a bill consists of these parts:"),
-        _table(["", *file.names], average, "parts of the mean bill"),
-    )
 
 
 def _groups(total: np.ndarray, chance: np.ndarray) -> np.ndarray:
@@ -251,44 +260,12 @@ def _groups(total: np.ndarray, chance: np.ndarray) -> np.ndarray:
     [2, 0, 1]
     """
     order = np.argsort(total, kind="stable")
-    number = np.empty(len(total), dtype=np.int64)
+    place = np.argsort(order)
     if len(total) <= MOST_ROWS:
-        number[order] = np.arange(len(total))
-        return number
+        return place
     middle = np.cumsum(chance[order]) - chance[order] / 2
-    number[order] = np.minimum((10 * middle).astype(int), 9)
-    return np.unique(number, return_inverse=True)[1]
-
-
-def _over_time(file: EconomyFile, solution: Solution) -> str:
-    show = _amounts(file)
-    scenarios = file.economy.scenarios
-    alone, traded = solution.risk_without_trade.sum(axis=0), solution.total_risk_to_go
-    rows, lines = [], []
-    for t in range(scenarios.horizon + 1):
-        nodes = scenarios.nodes(t)
-        chance = scenarios.unconditional[nodes]
-        low, high = _range(traded[nodes], chance)
-        lines.append([alone[nodes] @ chance, traded[nodes] @ chance, low, high])
-        rows.append([f"time {t}", f"{len(nodes):,}", *map(show, lines[-1])])
-    if len(rows) > MOST_ROWS:
-        rest = f"{len(rows) - MOST_ROWS + 1} more times"
-        rows = [*rows[: MOST_ROWS - 1], [rest, *["see totals.csv"] * 5]]
-    mean_alone, mean_traded, low, high = np.transpose(lines)
-    picture = figures.risk_over_time(
-        mean_alone, mean_traded, (low, high), file.currency
-    )
-    text = (
-        "The total risk of what is still to come, seen from each time. It depends on "
-        "what has become known: means and the range of the middle 80 % are shown."
-    )
-    header = ["", "nodes", "alone, mean", "with trade, mean", "from", "to"]
-    return _section(
-        "Risk over time",
-        _said(text),
-        _figure(picture, "Means, and the range of the middle 80 % with trade."),
-        _table(header, rows, "risk over time"),
-    )
+    group = np.minimum((10 * middle).astype(int), 9)
+    return np.unique(group[place], return_inverse=True)[1]
 
 
 def _range(x: np.ndarray, chance: np.ndarray) -> tuple[float, float]:
@@ -297,78 +274,3 @@ def _range(x: np.ndarray, chance: np.ndarray) -> tuple[float, float]:
     reached = np.cumsum(chance[order])
     low, high = np.searchsorted(reached, [0.1 - 1e-9, 0.9 - 1e-9])
     return float(x[order[low]]), float(x[order[min(high, len(x) - 1)]])
-
-
-def _arrangements(file: EconomyFile, summary: dict[str, Any]) -> str:
-    show = _amounts(file)
-    compared = summary["arrangements"]
-    title = "Other arrangements"
-    if compared is None:
-        late = "comparing arrangements" in summary["not_done_in_time"]
-        why = (
-            "the time limit was reached" if late else "it is made for conditional laws"
-        )
-        return _section(title, _said(f"There is no comparison: {why}."))
-    none = compared[0]["total_risk"]
-    rows = []
-    for each in compared:
-        saved = none - each["total_risk"]
-        left = f"{each['nodes_left']} of {each['nodes']}"
-        amounts = map(show, (each["total_risk"], saved))
-        rows.append([each["name"], *amounts, left, ABOUT.get(each["name"], "")])
-    text = (
-        "The total of all risks today under other arrangements, and at how many nodes "
-        "somebody would rather go on without the others: an arrangement that somebody "
-        "leaves does not deliver its total."
-    )
-    header = ["", "total risk", "saved", "nodes at which somebody leaves", "what it is"]
-    return _section(title, _said(text), _table(header, rows, title, words=True))
-
-
-def _error_bar(file: EconomyFile, summary: dict[str, Any]) -> str:
-    if file.paths is None:
-        return ""
-    title, bar = "How far simulation may be off", summary["error_bar"]
-    if bar is None or not bar["available"]:
-        late = "measuring the error of simulation" in summary["not_done_in_time"]
-        why = "the time limit was reached" if late else "there are too few paths"
-        why = bar["reason"] if bar else why
-        return _section(title, _said(f"There is no error bar: {why}."))
-    quarter, half, n = bar["paths"]
-    show = _amounts(file)
-    keys = ("answer", "standard_error", "drift")
-    rows = [[r["what"], *(show(r[key]) for key in keys)] for r in bar["rows"]]
-    measured = (
-        f"The economy was solved again for {bar['repeats']} random halves ({half:,} of "
-        f"{n:,} paths) and as many quarters ({quarter:,}). The spread of the halves is "
-        "the standard error of the answer for all paths: what other paths of the same "
-        "model would change. The drift is by how much the mean answer moves from "
-        "quarters to halves: few paths in a node make noise look like risk, and coarse "
-        "groups forget. If it shrinks like one over the number of paths, half of it is "
-        "still to come; a worst case grows on and on."
-    )
-    limits = (
-        "Not measured: what the grouping of paths forgets at every size, and whether "
-        "the model of the paths is right."
-    )
-    header = ["", "all paths", "standard error", "drift"]
-    return _section(title, _said(measured), _said(limits), _table(header, rows, title))
-
-
-def _settings(file: EconomyFile, summary: dict[str, Any]) -> str:
-    scenarios = file.economy.scenarios
-    size = f"{scenarios.n_nodes:,} nodes"
-    if scenarios.kind == "lattice":
-        size += f", {scenarios.n_entries:,} arcs"
-    rows = [
-        ["scenarios", f"{scenarios.kind}, {size}, {scenarios.horizon} periods"],
-        ["law", summary["law"]],
-        ["contracts", summary["retention"]],
-        ["nobody worse off anywhere", "asked" if file.individually_rational else "no"],
-        *(["note", note] for note in file.notes),
-        *(["not done in time", what] for what in summary["not_done_in_time"]),
-        ["versions", ", ".join(f"{k} {v}" for k, v in summary["versions"].items())],
-    ]
-    return _section(
-        "How this was computed", _table(["", ""], rows, "settings", words=True)
-    )

@@ -94,15 +94,8 @@ def summarise(
     numbers = digits([alone, traded, alone - traded], size)
     kinds = ("name", "risk_without_trade", "risk_with_trade", "gain")
     rows = zip(file.names, *numbers, strict=True)
-    conditional = file.law == "conditional"
-    myopic = None
-    if conditional:  # on a lattice contracts are dynamic optima, which attain it
-        on_tree = economy.scenarios.kind == "tree"
-        value = myopic_optimum(economy)[1] if on_tree else traded.sum()
-        myopic = digits(value, size)
-    work = work or Work()
-    certificate: Any = {"available": False, "reason": "it was not asked for"}
-    missing: list[str] = []
+    work, missing = work or Work(), []
+    certificate = {"available": False, "reason": "it was not asked for"}
 
     def within_time(what: str, call: Callable, *arguments: Any) -> Any:
         try:
@@ -112,12 +105,14 @@ def summarise(
             return None
 
     if certify:
-        certificate = within_time("checking the solution", _certificate, file, solution)
-        late = {"available": False, "reason": "the time limit was reached"}
-        certificate = certificate or late
-    compared = bar = None
-    if conditional:
+        found = within_time("checking the solution", _certificate, file, solution)
+        certificate = found or certificate | {"reason": "the time limit was reached"}
+    myopic = compared = bar = None
+    if file.law == "conditional":
         compared = within_time("comparing arrangements", arrangements, file, solution)
+        # on a lattice contracts are dynamic optima, which attain it
+        on_tree = economy.scenarios.kind == "tree"
+        myopic = digits(myopic_optimum(economy)[1] if on_tree else traded.sum(), size)
     if file.paths is not None:
         bar = within_time("measuring the error of simulation", error_bar, file)
     versions = {name: version(name) for name in ("dynpo-lite", "numpy", "scipy")}

@@ -36,20 +36,16 @@ def tables(file: EconomyFile, solution: Solution, all_bills: bool) -> Iterator[s
 
 
 def _allocation(file: EconomyFile, solution: Solution) -> str:
-    scenarios, names = file.economy.scenarios, file.node_names
-    paid = clean(solution.allocation, file.economy.scale)
-    if isinstance(scenarios, ScenarioTree):
-        header = ["node", "parent", "stage", "probability", *file.names]
-        columns = [*_nodes(file), scenarios.probability.tolist(), *paid.tolist()]
-        return write_csv(header, zip(*columns))
-    paid = scenarios.entries(paid)
-    ends = [[names[v] for v in end] for end in (scenarios.source, scenarios.target)]
-    stage = scenarios.stage[scenarios.target].tolist()
-    columns = [*ends, stage, scenarios.probability.tolist(), *paid.tolist()]
-    header = ["source", "target", "stage", "probability", *file.names]
-    if file.arc_names:
-        header, columns = ["path", *header], [file.arc_names, *columns]
-    return write_csv(header, zip(*columns))
+    scenarios = file.economy.scenarios
+    columns, paid = _nodes(file), clean(solution.allocation, file.economy.scale)
+    if not isinstance(scenarios, ScenarioTree):
+        columns = {"path": list(file.arc_names)} if file.arc_names else {}
+        for end in ("source", "target"):
+            columns[end] = [file.node_names[v] for v in getattr(scenarios, end)]
+        columns["stage"] = scenarios.stage[scenarios.target]
+        paid = scenarios.entries(paid)
+    columns["probability"] = scenarios.probability
+    return _table(columns | dict(zip(file.names, paid)))
 
 
 def _risks(file: EconomyFile, solution: Solution) -> str:
@@ -76,54 +72,48 @@ def _layers(file: EconomyFile, solution: Solution) -> str:
 
 def _totals(file: EconomyFile, solution: Solution) -> str:
     economy, scenarios = file.economy, file.economy.scenarios
-    alone = solution.risk_without_trade.sum(axis=0)
-    totals = [alone, solution.total_risk_to_go, solution.surplus]
-    header = ["total_risk_without_trade", "total_risk_with_trade", "surplus"]
-    places = ["node", "stage", "unconditional_probability"]
-    columns = [file.node_names, scenarios.stage, scenarios.unconditional]
+    amounts = {
+        "total_risk_without_trade": solution.risk_without_trade.sum(axis=0),
+        "total_risk_with_trade": solution.total_risk_to_go,
+        "surplus": solution.surplus,
+    }
     if isinstance(scenarios, ScenarioTree):
-        places = ["node", "parent", *places[1:], "aggregate_loss"]
-        columns = [*_nodes(file), scenarios.unconditional]
-        totals = [economy.aggregate, *totals]
-    numbers = clean(np.array(totals), economy.scale)
-    return write_csv([*places, *header], zip(*columns, *numbers))
+        amounts = {"aggregate_loss": economy.aggregate} | amounts
+    columns = _nodes(file) | {"unconditional_probability": scenarios.unconditional}
+    amounts = {name: clean(x, economy.scale) for name, x in amounts.items()}
+    return _table(columns | amounts)
 
 
 def _bills(file: EconomyFile, solution: Solution, nodes: Iterable[int]) -> str:
-    header = ["node", "target", "probability", "agent", *PARTS]
-    if file.arc_names:
-        header = ["path", *header]
-    return write_csv(header, _bill_rows(file, solution, nodes))
+    names, scenarios = file.node_names, file.economy.scenarios
+
+    def rows() -> Iterator[list]:
+        for node in nodes:
+            bills = solution.bills(node)
+            parts = [getattr(bills, part) for part in PARTS]
+            numbers = clean(np.dstack(parts), file.economy.scale).tolist()
+            ways = [[names[node], names[v]] for v in bills.target]
+            if file.arc_names:
+                arcs = np.flatnonzero(scenarios.source == node)
+                ways = [[file.arc_names[a], *way] for a, way in zip(arcs, ways)]
+            for j, p in enumerate(bills.probability.tolist()):
+                for i, agent in enumerate(file.names):
+                    yield [*ways[j], p, agent, *numbers[i][j]]
+
+    first = ["path"] if file.arc_names else []
+    return write_csv([*first, "node", "target", "probability", "agent", *PARTS], rows())
 
 
-def _bill_rows(
-    file: EconomyFile, solution: Solution, nodes: Iterable[int]
-) -> Iterator[list]:
-    for node in nodes:
-        bills = solution.bills(node)
-        parts = [getattr(bills, part) for part in PARTS]
-        numbers = clean(np.dstack(parts), file.economy.scale).tolist()
-        chances = bills.probability.tolist()
-        arcs = entries_of(file, node) if file.arc_names else ()
-        for j, v in enumerate(bills.target.tolist()):
-            start = [file.arc_names[arcs[j]]] if file.arc_names else []
-            start += [file.node_names[node], file.node_names[v]]
-            for i, agent in enumerate(file.names):
-                yield [*start, chances[j], agent, *numbers[i][j]]
+def _nodes(file: EconomyFile) -> dict[str, Any]:
+    names, scenarios = file.node_names, file.economy.scenarios
+    if not isinstance(scenarios, ScenarioTree):
+        return {"node": names, "stage": scenarios.stage}
+    parents = ["", *(names[v] for v in scenarios.parent[1:])]
+    return {"node": names, "parent": parents, "stage": scenarios.stage}
 
 
-def entries_of(file: EconomyFile, node: int) -> np.ndarray:
-    """Return where the payments of a node's ways stand, in the order of its bills."""
-    scenarios = file.economy.scenarios
-    for ways in scenarios.branches[scenarios.stage[node]]:
-        for row in np.flatnonzero(ways.node == node):
-            return ways.entry[row]
-    raise ValueError(f"node = {node} is a leaf: choose one before the horizon")
-
-
-def _nodes(file: EconomyFile) -> list:
-    names, tree = file.node_names, file.economy.tree
-    return [names, ["", *(names[v] for v in tree.parent[1:])], tree.stage]
+def _table(columns: dict[str, Any]) -> str:
+    return write_csv(columns, zip(*columns.values(), strict=True))
 
 
 def clean(x: Any, size: float) -> np.ndarray:

@@ -3,6 +3,8 @@
 import math
 from typing import Any
 
+import numpy as np
+
 
 def verdict(summary: dict[str, Any]) -> str:
     """Return in one line what the certificate of a ``solution.json`` says.
@@ -26,6 +28,13 @@ def verdict(summary: dict[str, Any]) -> str:
         saves = f"saves {found['gap']:.6g} {summary['currency']}"
         faults.append(f"{trade}, if contracts could depend on it, {saves}")
     return "; ".join(faults) or "the shares do not sum to the losses"
+
+
+def risks_of(summary: dict[str, Any]) -> np.ndarray:
+    """Return risk without trade, with trade and gain of each agent, then of all."""
+    kinds = ("risk_without_trade", "risk_with_trade", "gain")
+    risks = np.array([[agent[kind] for kind in kinds] for agent in summary["agents"]])
+    return np.vstack([risks, risks.sum(axis=0)])
 
 
 def shown_amount(x: float, size: float = 1.0) -> str:

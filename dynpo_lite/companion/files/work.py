@@ -6,7 +6,10 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from concurrent.futures import ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager, nullcontext
+from functools import partial
 from typing import Any
 
 PATIENCE = 2.0  # seconds without a word
@@ -40,7 +43,7 @@ class Work:
 
     def do(self, what: str, call: Callable, *arguments: Any) -> Any:
         """Return what the call returns, or raise `OutOfTime`."""
-        with _told(f"dynpo: {what}") if self.aloud else _silent():
+        with _told(f"dynpo: {what}") if self.aloud else nullcontext():
             if self.seconds is None:
                 return call(*arguments)
             left = self._start + self.seconds - time.monotonic()
@@ -48,25 +51,19 @@ class Work:
 
 
 @contextmanager
-def _silent() -> Iterator[None]:
-    yield
-
-
-@contextmanager
 def _told(what: str) -> Iterator[None]:
     """Say what is done and for how long, on one line where a terminal shows it."""
-    done, terminal, start = threading.Event(), sys.stderr.isatty(), time.monotonic()
+    done, terminal, begun = threading.Event(), sys.stderr.isatty(), time.monotonic()
+    start, end, again = ("\r", "", 1.0) if terminal else ("", "\n", AGAIN)
+    say = partial(print, file=sys.stderr, flush=True)
 
     def tell() -> None:
         pause = PATIENCE
         while not done.wait(pause):
-            pause = 1.0 if terminal else AGAIN
-            line = f"{what} ... {time.monotonic() - start:.0f} s"
-            end = "" if terminal else "\n"
-            print(f"\r{line}" if terminal else line, end=end, file=sys.stderr)
-            sys.stderr.flush()
-        if terminal and time.monotonic() - start > PATIENCE:
-            print(f"\r{' ' * (len(what) + 12)}\r", end="", file=sys.stderr, flush=True)
+            pause = again
+            say(f"{start}{what} ... {time.monotonic() - begun:.0f} s", end=end)
+        if terminal and pause == again:
+            say(f"\r{' ' * (len(what) + 12)}\r", end="")
 
     teller = threading.Thread(target=tell, daemon=True)
     teller.start()
@@ -82,30 +79,20 @@ def _within(seconds: float, call: Callable, arguments: tuple) -> Any:
     if seconds <= 0:
         raise OutOfTime
     context = multiprocessing.get_context("spawn")
-    mine, theirs = context.Pipe(duplex=False)
-    process = context.Process(target=_answer, args=(theirs, seconds, call, arguments))
-    process.start()
-    theirs.close()
-    try:
-        if not mine.poll(seconds):
-            raise OutOfTime
-        good, value = mine.recv()
-    except EOFError:
-        raise MemoryError("a process ended without an answer") from None
-    finally:
-        process.kill()
-        process.join()
-        mine.close()
-    if not good:
-        raise value
-    return value
+    with ProcessPoolExecutor(1, context, _alone, (seconds,)) as pool:
+        answer = pool.submit(call, *arguments)
+        try:
+            if not wait([answer], seconds).done:
+                raise OutOfTime
+            return answer.result()
+        except BrokenProcessPool:
+            raise MemoryError("a process ended without an answer") from None
+        finally:
+            for process in multiprocessing.active_children():
+                process.kill()
 
 
-def _answer(pipe: Any, seconds: float, call: Callable, arguments: tuple) -> None:
+def _alone(seconds: float) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # who asked is told, and ends it
     if hasattr(signal, "setitimer"):  # or, if who asked was killed, the system does
         signal.setitimer(signal.ITIMER_REAL, seconds + 1)
-    try:
-        pipe.send((True, call(*arguments)))
-    except Exception as error:
-        pipe.send((False, error))
