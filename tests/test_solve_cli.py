@@ -365,7 +365,7 @@ USAGE = (
         (
             ["--example", "storms", "new"],
             "--example 'storms' is unknown: write --example NAME DIR with one of "
-            "weather, two_period, paths, chain, arcs",
+            "weather, two_period, paths, chain, arcs, insurers",
         ),
         (
             ["economy.toml", "--time-limit", "soon"],

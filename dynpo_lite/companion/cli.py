@@ -24,6 +24,7 @@ import numpy as np
 from dynpo_lite import Infeasible
 from dynpo_lite.base.lp import SolverError
 from dynpo_lite.companion import outputs
+from dynpo_lite.companion.chapters import insurers
 from dynpo_lite.companion.chapters.tables import Table, aligned
 from dynpo_lite.companion.files import economy_file
 from dynpo_lite.companion.files.solution_files import (
@@ -36,6 +37,8 @@ from dynpo_lite.companion.files.work import OutOfTime, Work
 from dynpo_lite.companion.rerun import parameters
 from dynpo_lite.companion.rerun import run as rerun
 from dynpo_lite.companion.rerun.stop import stoppable
+
+EXAMPLES = (*economy_file.EXAMPLES, "insurers")
 
 
 class _Parser(argparse.ArgumentParser):
@@ -130,7 +133,7 @@ def _parser() -> _Parser:
     solving.add_argument("--time-limit", metavar="SECONDS", help=what)
     what = "let bills.csv tell what is paid after every node, not today's root alone"
     solving.add_argument("--all-bills", action="store_true", help=what)
-    what = f"write an example to DIR instead: {', '.join(economy_file.EXAMPLES)}"
+    what = f"write an example to DIR instead: {', '.join(EXAMPLES)}"
     solving.add_argument("--example", nargs="+", metavar="NAME DIR", help=what)
     what = "the same as --example two_period DIR"
     solving.add_argument("--example-two-period", metavar="DIR", help=what)
@@ -249,20 +252,23 @@ def _print_solution(summary: dict[str, Any]) -> None:
 
 
 def _write_example(arguments: argparse.Namespace) -> None:
-    known = economy_file.EXAMPLES
     *name, to = arguments.example or ["two_period", arguments.example_two_period]
-    if name and name not in [[one] for one in known]:
-        cure = f"write --example NAME DIR with one of {', '.join(known)}"
+    if name and name not in [[one] for one in EXAMPLES]:
+        cure = f"write --example NAME DIR with one of {', '.join(EXAMPLES)}"
         raise ValueError(f"--example {' '.join(name)!r} is unknown: {cure}")
-    folder, source = Path(to), economy_file.example_path(*name).parent
-    texts = {path.name: path.read_text("utf-8") for path in sorted(source.iterdir())}
+    folder = Path(to)
+    if name == ["insurers"]:
+        texts = insurers.example_files()
+    else:
+        files = sorted(economy_file.example_path(*name).parent.iterdir())
+        texts = {path.name: path.read_text("utf-8") for path in files}
     for file in texts:
         if os.path.lexists(folder / file):
             raise ValueError(f"{folder / file} exists already: choose another folder")
     with _all_or_nothing(outputs.create_folder(folder)):
         outputs.write_together(folder, texts)
-    files = str(folder / "economy.toml"), "-o", str(folder / "solution")
-    command = shlex.join(["dynpo", "solve", *files])
+    words = str(folder / "economy.toml"), "-o", str(folder / "solution")
+    command = shlex.join(["dynpo", "solve", *words])
     print(f"wrote {', '.join(texts)} to {folder}; next: {command}")
 
 

@@ -154,6 +154,16 @@ def insurers_economy(
     return dp.Economy(tree, np.concatenate(losses, axis=1), given)
 
 
+def example_files(horizon: int = 2) -> dict[str, str]:
+    """Return the files that ``dynpo solve`` reads, by their names."""
+    economy, toml = insurers_economy(horizon), ECONOMY.read_text("utf-8")
+    nodes = economy.tree, economy.endowments
+    return {
+        "nodes.csv": nodes_csv(list(attitudes()), numbered(economy.tree), *nodes),
+        "economy.toml": f'surplus_split = "load"\n\n{toml}',
+    }
+
+
 def write_example(folder: str | Path, horizon: int = 2) -> None:
     """Write the economy as files that ``dynpo solve`` reads.
 
@@ -169,16 +179,7 @@ def write_example(folder: str | Path, horizon: int = 2) -> None:
     ValueError
         If a file is there already, or the folder cannot be written.
     """
-    economy, folder = insurers_economy(horizon), Path(folder)
-    load = economy.loads()[:, 0]
-    split = [float(f"{part:.6f}") for part in load / load.sum()]
-    split[-1] = round(1 - sum(split[:-1]), 6)
-    toml = ECONOMY.read_text("utf-8")
-    nodes = economy.tree, economy.endowments
-    texts = {
-        "nodes.csv": nodes_csv(list(attitudes()), numbered(economy.tree), *nodes),
-        "economy.toml": f"surplus_split = {split}  # by load without trade\n\n{toml}",
-    }
+    texts, folder = example_files(horizon), Path(folder)
     for name in texts:
         if (folder / name).exists():
             raise ValueError(f"{folder / name} exists already: choose another folder")

@@ -54,7 +54,7 @@ class EconomyFile:
     law, retention : str
         As for ``dynpo_lite.solve``; the retention is never None.
     individually_rational : bool
-    surplus_split : tuple of float or None
+    surplus_split : tuple of float, str or None
     sources : tuple of Path
         The files that were read.
     arc_names : tuple of str
@@ -73,7 +73,7 @@ class EconomyFile:
     law: str = "conditional"
     retention: str = "state-dependent"
     individually_rational: bool = True
-    surplus_split: tuple[float, ...] | None = None
+    surplus_split: tuple[float, ...] | str | None = None
     sources: tuple[Path, ...] = ()
     arc_names: tuple[str, ...] = field(default=(), repr=False)
     notes: tuple[str, ...] = ()
@@ -343,6 +343,7 @@ def _settings(place: str, table: Mapping, n_agents: int) -> tuple[str, str, bool
         if split is not None:
             what = "goes with individually_rational = true: leave it out"
             refuse(not rational, f"surplus_split = {split!r} {what}")
-            split = validate.probabilities("surplus_split", split, n_agents)
-            split = tuple(split.tolist())
+            if split not in ("equal", "load"):
+                split = validate.probabilities("surplus_split", split, n_agents)
+                split = tuple(split.tolist())
     return (*terms, rational, split)
