@@ -167,8 +167,8 @@ def scenario_turned_sideways(patch):
 def layers_cost_more(patch):
     original = vector_sharing._by_layers
 
-    def layers(x, laws, p):
-        value, shares, scenario = original(x, laws, p)
+    def layers(*problem):
+        value, shares, scenario = original(*problem)
         return 1.01 * value, shares, scenario
 
     patch.setattr(vector_sharing, "_by_layers", layers)
@@ -177,8 +177,8 @@ def layers_cost_more(patch):
 def layers_in_the_wrong_hands(patch):
     original = vector_sharing._by_layers
 
-    def layers(x, laws, p):
-        value, shares, scenario = original(x, laws, p)
+    def layers(*problem):
+        value, shares, scenario = original(*problem)
         return value, shares[::-1], scenario
 
     patch.setattr(vector_sharing, "_by_layers", layers)
