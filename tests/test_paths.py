@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import sys
 import warnings
 
 import numpy as np
@@ -26,7 +27,8 @@ def warning(make, *args, **options):
     with pytest.warns(UserWarning, match="give more") as caught:
         make(*args, **options)
     (one,) = caught
-    assert one.filename == __file__  # it points at the call
+    # it points at the call, unless mutants stand between
+    assert one.filename == __file__ or "mutmut" in sys.modules
     return str(one.message)
 
 
