@@ -545,7 +545,7 @@ def test_laws_equal_a_quadrature_of_the_definition(law, name):
     assert dp.choquet(frozen, measure) == pytest.approx(answer, rel=1e-10, abs=1e-11)
 
 
-@pytest.mark.parametrize("scale", 10.0 ** np.array([-290, -9, 200]))
+@pytest.mark.parametrize("scale", 10.0 ** np.array([-290, -100, -12, -9, 9, 200, 300]))
 @pytest.mark.parametrize("law", ["expon", "gumbel_r", "laplace", "weibull_min"])
 @pytest.mark.parametrize(
     "measure",

@@ -48,11 +48,11 @@ def untyped(function):
 
 
 def documented(owner):
-    """Return the names of the members of a class that have a docstring of their own."""
+    """Return the members with a docstring of a class and of its bases that are not public."""
     functions = {
         name: function_of(value)
         for base, name, value in members(owner)
-        if base is owner
+        if base is owner or getattr(dynpo_lite, base.__name__, None) is not base
     }
     return {name for name, f in functions.items() if f is not None and f.__doc__}
 

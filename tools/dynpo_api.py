@@ -58,7 +58,15 @@ class Public(SphinxDirective):
         options = [":members:", ":special-members: __call__"]
         if thing.__bases__ != (object,):
             options.append(":show-inheritance:")
+        if any(is_private(base) for base in thing.__mro__):
+            options.append(":inherited-members:")
         return [f".. auto{kind}:: {PACKAGE}.{name}", *(f"   {o}" for o in options), ""]
+
+
+def is_private(base):
+    """Tell whether a class is ours and has no entry of its own."""
+    ours = base.__module__.startswith(f"{PACKAGE}.")
+    return ours and getattr(dynpo_lite, base.__name__, None) is not base
 
 
 def check_all_are_shown(app, env):

@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike
 from dynpo_lite.base import validate
 from dynpo_lite.base.records import ByValue
 from dynpo_lite.base.types import Array, Integers
-from dynpo_lite.scenarios.branches import Branches, only
+from dynpo_lite.scenarios.branches import Branches
 from dynpo_lite.sharing.layers import retained
 
 Solution: TypeAlias = Any  # its methods call what is here
@@ -127,7 +127,7 @@ class Followed(NamedTuple):
 
 def bills_at(solution: Solution, node: int) -> Bills:
     """Return the bills of all ways from a node; see :meth:`Solution.bills`."""
-    ways = _ways(solution, node)
+    ways = solution.economy.scenarios.ways_from(node)
     entry, target = ways.entry[0], ways.target[0]
     own = solution.economy.scenarios.entries(solution.economy.endowments)[:, entry]
     payment = solution.allocation[:, entry]
@@ -168,7 +168,7 @@ def follow(
         given = validate.integers("nodes", nodes, shape=(scenarios.horizon,))
     passed, payments, distance, outside = [0], [], [], []
     for t, losses in enumerate(path):
-        ways = _ways(solution, passed[-1])
+        ways = scenarios.ways_from(passed[-1])
         entry, target = ways.entry[0], ways.target[0]
         apart = np.abs(endowments[:, entry] - losses[:, None]).max(axis=0)
         if nodes is not None:
@@ -188,17 +188,6 @@ def follow(
     arrays = np.array(payments).T, np.array(passed), np.array(distance)
     paid, at, away = map(validate.frozen, arrays)
     return Followed(paid, at, away, tuple(outside))
-
-
-def _ways(solution: Solution, node: int) -> Branches:
-    scenarios = solution.economy.scenarios
-    inner = int(scenarios.first[scenarios.horizon])
-    if not validate.is_integer(node) or not 0 <= node < inner:
-        raise ValueError(
-            f"node = {node!r}: choose a node before the horizon, 0 to {inner - 1}"
-        )
-    stage = scenarios.branches[scenarios.stage[node]]
-    return next(only(ways, node) for ways in stage if (ways.node == node).any())
 
 
 def _due(solution: Solution, ways: Branches, way: int, losses: Array) -> Array:

@@ -15,7 +15,7 @@ from dynpo_lite.economy.marginal_certificate import marginal_savings
 from dynpo_lite.economy.report import Report, Savings, Trade
 from dynpo_lite.economy.worst_scenarios import worst_scenarios
 from dynpo_lite.risk.measures import choquet
-from dynpo_lite.scenarios.branches import only, to_come
+from dynpo_lite.scenarios.branches import to_come
 from dynpo_lite.sharing.improvement import is_comonotone, rows_comonotone
 
 TOL = 1e-9
@@ -152,8 +152,7 @@ def _improving_trade(
     economy: Economy, node: int, allocation: Array, risk: Array
 ) -> Trade:
     """Share the total of the ways on optimally, and the saving equally."""
-    stage = economy.scenarios.branches[economy.scenarios.stage[node]]
-    (ways,) = (only(ways, node) for ways in stage if node in ways.node)
+    ways = economy.scenarios.ways_from(node)
     before = to_come(ways, allocation, risk)[:, 0]
     z = before.sum(axis=0)
     _, order, shares = worst_scenarios(economy, ways, z[None])

@@ -125,7 +125,7 @@ class Economy:
         if isinstance(self.scenarios, ScenarioTree):
             return self
         tree, node, arc = self.scenarios.to_tree(max_nodes)
-        inner = node[: tree.first[tree.horizon]].tolist()
+        inner = node[: tree.n_inner].tolist()
         agents = [
             [agent[v] for v in inner] if nested.varies(agent) else agent
             for agent in self.agents

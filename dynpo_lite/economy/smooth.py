@@ -60,7 +60,7 @@ def smooth_premia(solution: Solution) -> Solution:
             "solution is deterministic or ignores rationality: only premia that may "
             "depend on the node, within rational bounds, can be smoothed"
         )
-    n, inner = economy.n_agents, int(scenarios.first[scenarios.horizon])
+    n, inner = economy.n_agents, scenarios.n_inner
     ways = [w for stage in scenarios.branches for w in stage]
     entry = np.concatenate([w.entry.ravel() for w in ways])
     if n * len(entry) > MOST:

@@ -140,7 +140,7 @@ def weights_of(
     if not by_node or np.ndim(given) < 2:
         return validate.frozen(validate.probabilities(name, given, n))
     array = validate.finite_array(name, given, shape=(n, n_nodes)).copy()
-    inner = slice(economy.scenarios.first[economy.scenarios.horizon])
+    inner = slice(economy.scenarios.n_inner)
     array[:, inner.stop :] = 1.0 / n
     off = (np.abs(array.sum(axis=0) - 1) > 1e-9) | (array < 0).any(axis=0)
     if (v := validate.first(off)) is not None:

@@ -31,23 +31,12 @@ def names_of(names: Sequence[str] | None, n_agents: int) -> list[str]:
     return given
 
 
-def node_of(solution: Solution, node: Any) -> int:
-    """Return a node before the horizon, refuse any other."""
-    scenarios = solution.economy.scenarios
-    inner = int(scenarios.first[scenarios.horizon])
-    if not validate.is_integer(node) or not 0 <= node < inner:
-        raise ValueError(
-            f"node = {node!r}: choose a node before the horizon, 0 to {inner - 1}"
-        )
-    return int(node)
-
-
 def layers_of(shared: Shared, node: Any = 0) -> tuple[tuple[Layer, ...], int | None]:
     """Return the layers of a loss, or of the total at a node, and how many agents."""
     if isinstance(shared, SharedLoss):
         return shared.layers, shared.n_agents
     if isinstance(shared, Solution):
-        node = node_of(shared, node)
+        (node,) = shared.economy.scenarios.ways_from(node).node.tolist()
         by_time = shared.retention == "deterministic"
         key = int(shared.economy.scenarios.stage[node]) + 1 if by_time else node
         return shared.layers[key], shared.economy.n_agents

@@ -10,7 +10,7 @@ from matplotlib.patches import Rectangle
 from dynpo_lite import Solution
 from dynpo_lite.base import validate
 from dynpo_lite.base.types import Integers
-from dynpo_lite.plots.arguments import names_of, node_of
+from dynpo_lite.plots.arguments import names_of
 from dynpo_lite.plots.bars import headings, stacked
 from dynpo_lite.plots.style import (
     COLOURS,
@@ -88,7 +88,7 @@ def bills(
     [-3.0, 3.0, 1.0, 3.0]
     """
     validate.instance("solution", solution, Solution)
-    found = solution.bills(node_of(solution, node))
+    found = solution.bills(node)
     n, b = found.payment.shape
     named = names_of(names, n)
     total = found.own.sum(axis=0)
@@ -184,7 +184,7 @@ def premia(
     named = names_of(names, n)
     if node is None:
         return _over_time(solution, named, currency, ax)
-    node = node_of(solution, node)
+    (node,) = solution.economy.scenarios.ways_from(node).node
     low, high = solution.premium_interval[:, node].T
     place = np.arange(n)
     ax = canvas(ax, height=max(3.4, 1 + 0.28 * n))
@@ -200,7 +200,7 @@ def _over_time(
     solution: Solution, named: list[str], currency: str, ax: Axes | None
 ) -> Axes:
     scenarios = solution.economy.scenarios
-    inner = slice(0, scenarios.first[scenarios.horizon])
+    inner = slice(0, scenarios.n_inner)
     start = scenarios.first[: scenarios.horizon]
     premium, time = solution.premium[:, inner], np.arange(scenarios.horizon)
     chance = scenarios.unconditional[inner]

@@ -3,13 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
 from dynpo_lite.base import validate
 from dynpo_lite.base.types import Array, Integers, Kept
 from dynpo_lite.scenarios.branches import Branches, branches, check_conditional
+from dynpo_lite.scenarios.stages import Stages
 from dynpo_lite.scenarios.tree import ScenarioTree
 
 
@@ -31,7 +32,7 @@ class Unrolled(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class ScenarioLattice:
+class ScenarioLattice(Stages):
     r"""Markov scenarios in which paths meet again.
 
     A node is what is known at its stage; node 0 is the root.  An arc is what may happen
@@ -76,6 +77,7 @@ class ScenarioLattice:
     7
     """
 
+    kind: ClassVar[str] = "lattice"
     source: Kept
     target: Kept
     probability: Kept
@@ -149,43 +151,9 @@ class ScenarioLattice:
         return cls(*arrays)
 
     @property
-    def n_nodes(self) -> int:
-        """The number of nodes, the root included."""
-        return len(self.stage)
-
-    @property
     def n_arcs(self) -> int:
         """The number of arcs."""
         return len(self.source)
-
-    @property
-    def kind(self) -> str:
-        """What errors call it."""
-        return "lattice"
-
-    @property
-    def n_entries(self) -> int:
-        """How many payments an allocation lists for each agent: one for each arc."""
-        return self.n_arcs
-
-    @property
-    def horizon(self) -> int:
-        """The last time ``T``."""
-        return int(self.stage[-1])
-
-    @cached_property
-    def first(self) -> Integers:
-        """Where each stage begins; the nodes of stage t are first[t]:first[t + 1]."""
-        return validate.frozen(np.searchsorted(self.stage, np.arange(self.horizon + 2)))
-
-    def nodes(self, t: int) -> Integers:
-        """Return the nodes of stage ``t``."""
-        return np.arange(self.first[t], self.first[t + 1])
-
-    @cached_property
-    def leaves(self) -> Integers:
-        """The nodes at the horizon."""
-        return self.nodes(self.horizon)
 
     @cached_property
     def _order(self) -> Integers:
@@ -208,15 +176,18 @@ class ScenarioLattice:
     @cached_property
     def unconditional(self) -> Array:
         """The probability of reaching each node."""
+        return validate.frozen(self._forward(self.probability))
+
+    def _forward(self, weights: Array) -> Array:
+        """Return the sum over the paths to each node of the products of weights."""
         result = np.ones(self.n_nodes)
         for t in range(self.horizon):
             arcs, low = self.arcs(t), self.first[t + 1]
-            chance = result[self.source[arcs]] * self.probability[arcs]
+            reached = result[self.source[arcs]] * weights[arcs]
             size = self.first[t + 2] - low
-            result[low : low + size] = np.bincount(
-                self.target[arcs] - low, chance, minlength=size
-            )
-        return validate.frozen(result)
+            at = self.target[arcs] - low
+            result[low : low + size] = np.bincount(at, reached, minlength=size)
+        return result
 
     @cached_property
     def branches(self) -> tuple[tuple[Branches, ...], ...]:
@@ -225,18 +196,6 @@ class ScenarioLattice:
         return tuple(
             tuple(branches(*arrays, self.arcs(t))) for t in range(self.horizon)
         )
-
-    def entries(self, payments: Array) -> Array:
-        """Return payments (..., n_arcs), also of those (..., n_nodes) made on arrival.
-
-        Examples
-        --------
-        >>> lattice = ScenarioLattice([0, 0, 0], [1, 1, 1], [0.5, 0.25, 0.25])
-        >>> lattice.entries(np.array([0.0, 7.0])).tolist()
-        [7.0, 7.0, 7.0]
-        """
-        on_arcs = payments.shape[-1] == self.n_arcs
-        return payments if on_arcs else payments[..., self.target]
 
     def to_tree(self, max_nodes: int = 1_000_000) -> Unrolled:
         """Return the tree of all paths.
@@ -257,13 +216,7 @@ class ScenarioLattice:
         ValueError
             If the tree would have more nodes, naming how many.
         """
-        paths = np.ones(self.n_nodes)  # how many lead to each node
-        for t in range(self.horizon):
-            arcs, low = self.arcs(t), self.first[t + 1]
-            size = self.first[t + 2] - low
-            paths[low : low + size] = np.bincount(
-                self.target[arcs] - low, paths[self.source[arcs]], minlength=size
-            )
+        paths = self._forward(np.ones(self.n_arcs))  # how many lead to each node
         if paths.sum() > max_nodes:
             raise ValueError(
                 f"max_nodes = {max_nodes}: the tree has {paths.sum():.6g} nodes; allow "

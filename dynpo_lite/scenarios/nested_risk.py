@@ -149,7 +149,7 @@ def node_measures(tree: Scenarios, measure: Any, name: str = "measure") -> NodeM
     if not varies(measure):
         return NodeMeasures((parts_of(measure, name),))
     known = hasattr(measure, "keys")
-    inner = int(tree.first[tree.horizon])
+    inner = tree.n_inner
     given = list(measure.keys()) if known else range(len(measure))
     missing = set(range(inner)) - set(given)
     if missing:

@@ -2,16 +2,18 @@
 
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import ClassVar
 
 import numpy as np
 
 from dynpo_lite.base import validate
 from dynpo_lite.base.types import Array, Integers, Kept
 from dynpo_lite.scenarios.branches import Branches, branches, check_conditional
+from dynpo_lite.scenarios.stages import Stages
 
 
 @dataclass(frozen=True, eq=False)
-class ScenarioTree:
+class ScenarioTree(Stages):
     r"""A filtration on finitely many scenarios.
 
     Node 0 is the root (time 0); a node at stage ``t`` is an atom of the information
@@ -55,6 +57,7 @@ class ScenarioTree:
     [1.0, 0.5, 0.5, 0.125, 0.375, 0.5]
     """
 
+    kind: ClassVar[str] = "tree"
     parent: Kept
     probability: Kept
     stage: Integers = field(init=False, repr=False)
@@ -81,30 +84,6 @@ class ScenarioTree:
                 f"{stage[-1]}: give it a child (of probability 1) at each later stage"
             )
 
-    @property
-    def n_nodes(self) -> int:
-        """The number of nodes, root and leaves included."""
-        return len(self.parent)
-
-    @property
-    def horizon(self) -> int:
-        """The last time ``T``."""
-        return int(self.stage[-1])
-
-    @cached_property
-    def first(self) -> Integers:
-        """Where each stage begins; the nodes of stage t are first[t]:first[t + 1]."""
-        return validate.frozen(np.searchsorted(self.stage, np.arange(self.horizon + 2)))
-
-    def nodes(self, t: int) -> Integers:
-        """Return the nodes of stage ``t``."""
-        return np.arange(self.first[t], self.first[t + 1])
-
-    @cached_property
-    def leaves(self) -> Integers:
-        """The nodes at the horizon."""
-        return validate.frozen(np.arange(self.first[self.horizon], self.n_nodes))
-
     @cached_property
     def unconditional(self) -> Array:
         """The probability of reaching each node."""
@@ -113,20 +92,6 @@ class ScenarioTree:
             nodes = slice(self.first[t], self.first[t + 1])
             result[nodes] = result[self.parent[nodes]] * self.probability[nodes]
         return validate.frozen(result)
-
-    @property
-    def kind(self) -> str:
-        """What errors call it."""
-        return "tree"
-
-    @property
-    def n_entries(self) -> int:
-        """How many payments an allocation lists for each agent: one for each node."""
-        return self.n_nodes
-
-    def entries(self, payments: Array) -> Array:
-        """Return the payments, one for each node already."""
-        return payments
 
     @cached_property
     def target(self) -> Integers:

@@ -77,7 +77,7 @@ def random_economy(rng, horizon=2, n_agents=2, suprema=False):
         nodes = range(nodes.stop, len(parent))
     tree = dp.ScenarioTree(parent, probability)
     endowments = rng.normal(2.0, 3.0, (n_agents, tree.n_nodes)).round(1)
-    inner = range(tree.first[tree.horizon])
+    inner = range(tree.n_inner)
     agents = [{v: _measure(rng, suprema) for v in inner} for _ in range(n_agents)]
     return dp.Economy(tree, endowments, agents)
 

@@ -43,7 +43,7 @@ def arrangements(file: EconomyFile, solution: Solution) -> list[dict[str, Any]]:
     dynamic optimum 0
     """
     economy = file.economy
-    inner = int(economy.scenarios.first[economy.scenarios.horizon])
+    inner = economy.scenarios.n_inner
     rows = [(x.name, x.total, len(x.leaving)) for x in baselines(economy).values()]
     if file.retention != "state-dependent" or not file.individually_rational:
         worse = solution.risk_to_go > solution.risk_without_trade + TOL * economy.scale

@@ -42,7 +42,7 @@ class Preferences:
         self.aggregate = _on_arrival(scenarios)
         self.states = np.array(scenarios.states, dtype=object)
         self.numbers = {name: v for v, name in enumerate(scenarios.node_names)}
-        self.n_inner = int(self.tree.first[self.tree.horizon])
+        self.n_inner = self.tree.n_inner
 
     def of(self, agent: Mapping[str, Any]) -> Any:
         """Return the agent's measure, or one for each non-terminal node."""

@@ -31,7 +31,7 @@ def tables(file: EconomyFile, solution: Solution, all_bills: bool) -> Iterator[s
     yield _risks(file, solution)
     yield _layers(file, solution)
     yield _totals(file, solution)
-    inner = int(file.economy.scenarios.first[file.economy.scenarios.horizon])
+    inner = file.economy.scenarios.n_inner
     yield _bills(file, solution, range(inner if all_bills else 1))
 
 
@@ -53,7 +53,7 @@ def _risks(file: EconomyFile, solution: Solution) -> str:
     risks = [solution.risk_without_trade, solution.risk_to_go, solution.premium]
     risks += [solution.risk_interval, solution.premium_interval]
     numbers = clean(np.dstack(risks), file.economy.scale).tolist()
-    places = product(range(scenarios.first[scenarios.horizon]), range(len(agents)))
+    places = product(range(scenarios.n_inner), range(len(agents)))
     rows = [[names[v], agents[i], *numbers[i][v]] for v, i in places]
     header = ["node", "agent", "risk_without_trade", "risk_with_trade", "premium"]
     header += ["risk_low", "risk_high", "premium_low", "premium_high"]
