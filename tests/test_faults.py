@@ -1,6 +1,6 @@
 """Every check can fail: faults seeded into the package must turn their check red.
 
-Each module ``faults_NN.py`` lists faults of chapter NN as (label, description, apply);
+Each module ``faults_NAME.py`` lists faults of the notebook NAME as (label, description, apply);
 ``apply(patch)`` seeds one.  The chapter's cells then run in order, and the cell tagged
 ``checks:label``, no earlier one, must raise AssertionError.  ``make faults`` tries all;
 ``make test`` a sample of eight.
@@ -17,10 +17,9 @@ import pytest
 import yaml
 
 from dynpo_lite.companion.chapters import example_figures as figures
-from dynpo_lite.companion.rerun import record
+from dynpo_lite.companion.rerun import parameters, record
 
 HERE = Path(__file__).parent
-NOTEBOOKS = HERE.parent / "notebooks"
 MODULES = sorted(path.stem for path in HERE.glob("faults_*.py"))
 FAULTS = [
     (module.removeprefix("faults_"), *fault)
@@ -56,7 +55,7 @@ def quiet(monkeypatch):
 def test_a_seeded_fault_turns_its_check_red(
     quiet, monkeypatch, chapter, label, description, apply
 ):
-    (path,) = NOTEBOOKS.glob(f"{chapter}_*.ipynb")
+    path = parameters.find_notebook(chapter)
     cells = [c for c in nbformat.read(path, 4).cells if c.cell_type == "code"]
     namespace = {"__name__": "__main__"}
     apply(monkeypatch)

@@ -20,8 +20,8 @@ from dynpo_lite.companion.rerun import record
 ROOT = Path(__file__).resolve().parents[1]
 LEDGER = ledger.load()
 PAGES = {
-    f"notebooks/{path.stem}": nbformat.read(path, as_version=4)
-    for path in sorted((ROOT / "notebooks").glob("*.ipynb"))
+    path.relative_to(ROOT).with_suffix("").as_posix(): nbformat.read(path, 4)
+    for path in sorted((ROOT / "notebooks").rglob("[!.]*.ipynb"))
 }
 
 
@@ -224,7 +224,7 @@ def test_the_relations_of_the_second_document_stand_apart():
     chapter = {f"checks:{item.label}" for item in LEDGER.vectors}
     for page in PAGES:
         found = {tag for tag in cell_tags(page) if tag.startswith("checks:vectors-")}
-        assert found == (chapter if page.endswith("10_risk_vectors") else set())
+        assert found == (chapter if page.endswith("audit/risk_vectors") else set())
 
 
 @pytest.mark.parametrize(
@@ -296,7 +296,8 @@ NAMED = re.compile(
 )
 TEXTS = [
     *ROOT.glob("dynpo_lite/**/*.py"),
-    *(path for folder in ("book", "notebooks") for path in ROOT.glob(f"{folder}/*.*")),
+    *(path for folder in ("book", "notebooks", "notebooks/audit")
+      for path in ROOT.glob(f"{folder}/*.*")),
     *ROOT.glob("*.md"),
 ]
 

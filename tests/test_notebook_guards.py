@@ -27,7 +27,7 @@ sys.path.insert(0, str(ROOT / "tools"))
 build_book = pytest.importorskip("build_book")
 inventory = pytest.importorskip("inventory")
 
-NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+NOTEBOOKS = sorted((ROOT / "notebooks").rglob("[!.]*.ipynb"))
 NOTEBOOK_BUDGET = 300_000  # bytes
 IMAGE_BUDGET = 80_000
 COLUMNS = 88

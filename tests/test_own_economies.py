@@ -8,7 +8,7 @@ from random_economies import MEAN, WANG, shortfall, write
 import dynpo_lite as dp
 from dynpo_lite.companion.files.economy_file import example_path, load_economy
 
-OWN = "11_your_own_economy"
+OWN = "12_your_own_economy"
 FEW = {"n_paths": 200, "groups": 2}
 OWED = [[0, 0, 2, 0, 4, 0, 8], [0, 2, 0, 2, 0, 4, 4]]
 WHERE = "[[agent.where]]\nnodes = ['2']\nmeasure = {kind = 'worst_case'}\n"

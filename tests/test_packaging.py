@@ -29,7 +29,7 @@ IGNORED = (
     "_build/html/index.html",
     "build/lib/dynpo_lite/removed.py",
     "dynpo_lite/__pycache__/removed.cpython-311.pyc",
-    "notebooks/.ipynb_checkpoints/01_risk_measures-checkpoint.ipynb",
+    "notebooks/.ipynb_checkpoints/section_2-checkpoint.ipynb",
     "runs/milder/results.json",
     "tests/__pycache__/test_removed.cpython-311.pyc",
 )

@@ -25,7 +25,7 @@ CITATION = yaml.safe_load((ROOT / "CITATION.cff").read_text("utf-8"))
 CODECHECK = yaml.safe_load((ROOT / "codecheck.yml").read_text("utf-8"))
 TOP = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"]
 PAGES = TOP + sorted(p.relative_to(ROOT).as_posix() for p in ROOT.glob("book/*.md"))
-NOTEBOOKS = sorted(ROOT.glob("notebooks/*.ipynb"))
+NOTEBOOKS = sorted(ROOT.glob("notebooks/**/[!.]*.ipynb"))
 ARXIV = "2603.19414v1"
 LONGEST = {"module": 300, "class": 200}  # code lines, see CONTRIBUTING.md
 

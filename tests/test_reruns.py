@@ -34,17 +34,17 @@ from dynpo_lite.companion.rerun.run import NotebookFailed
 ROOT = Path(__file__).resolve().parents[1]
 TWO_PERIODS = "06_two_period_example"
 MYOPIC = "07_myopic_versus_dynamic"
-OWN = "11_your_own_economy"
+OWN = "12_your_own_economy"
 THEORY = [
-    "01_risk_measures",
-    "02_allocations_and_optimality",
-    "03_recursive_characterisation",
-    "04_comonotone_market",
-    "05_explicit_solution",
-    "08_static_case",
-    "09_conditional_repair",
+    "section_2",
+    "section_3",
+    "section_4",
+    "section_5_market",
+    "section_5_solution",
+    "appendix_a",
+    "readings",
 ]
-VECTORS = "10_risk_vectors"
+VECTORS = "risk_vectors"
 FEW = {
     **{notebook: {"n_economies": 5} for notebook in THEORY},
     TWO_PERIODS: {"n_samples": 400},
@@ -70,13 +70,13 @@ RERUNS = int(os.environ.get("DYNPO_RERUNS", "0"))
 SETS_BY_DAY = 25
 RANDOM = {"seed": SEED, "n_economies": 6}
 CHANGES = {
-    "01_risk_measures": RANDOM | {"level": 0.65, "discount": 0.9},
-    "02_allocations_and_optimality": RANDOM | {"swap": 0.02},
-    "03_recursive_characterisation": RANDOM | {"n_agents": 3, "horizon": 3},
-    "04_comonotone_market": RANDOM | {"n_agents": 3, "horizon": 3},
-    "05_explicit_solution": RANDOM | {"agent2_level": 0.3, "aversion": 0.9},
-    "08_static_case": RANDOM | {"n_agents": 4, "n_states": 60},
-    "09_conditional_repair": RANDOM | {"n_agents": 2, "horizon": 1},
+    "section_2": RANDOM | {"level": 0.65, "discount": 0.9},
+    "section_3": RANDOM | {"swap": 0.02},
+    "section_4": RANDOM | {"n_agents": 3, "horizon": 3},
+    "section_5_market": RANDOM | {"n_agents": 3, "horizon": 3},
+    "section_5_solution": RANDOM | {"agent2_level": 0.3, "aversion": 0.9},
+    "appendix_a": RANDOM | {"n_agents": 4, "n_states": 60},
+    "readings": RANDOM | {"n_agents": 2, "horizon": 1},
     TWO_PERIODS: EXAMPLE,
     MYOPIC: EXAMPLE | {"w1": 0.4},
     VECTORS: {
@@ -105,7 +105,7 @@ NAMED = [
     (TWO_PERIODS, {"agent1_level": 0.95, "n_samples": 20000}),  # the README's
     (TWO_PERIODS, {"agent1_level": 0.905}),
     (
-        "04_comonotone_market",
+        "section_5_market",
         {
             "seed": 164118896089794208,
             "n_economies": 6,
@@ -293,7 +293,7 @@ def test_numbers_scale_with_the_losses(notebook, mean):
 
 
 def test_every_chapter_is_rerun_every_night():
-    chapters = {path.stem for path in parameters.notebooks_folder().glob("*.ipynb")}
+    chapters = {path.stem for path in parameters.notebooks()}
     assert chapters == set(CHANGES)
     workflow = yaml.safe_load((ROOT / ".github/workflows/nightly.yml").read_text())
     job = workflow["jobs"]["reruns"]

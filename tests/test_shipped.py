@@ -488,7 +488,7 @@ def test_paths_of_the_weather_show_what_trade_saves(weather_surplus):
 
 
 def test_the_chapter_shows_what_trade_saves(weather_surplus):
-    notebook = load_notebook(find_notebook("11_your_own_economy"))
+    notebook = load_notebook(find_notebook("12_your_own_economy"))
     mean, error = harvest(notebook)["replicated_surplus"]
     assert abs(mean - weather_surplus[1]) < 0.03 * weather_surplus[1]
     assert 0 < error < 0.02 * mean

@@ -261,7 +261,7 @@ def run_notebooks(root, refresh):
     """Execute all notebooks that are not stamped; return the number that failed."""
     stamps = root / "_build" / ".stamps"
     todo, failed = [], 0
-    for path in sorted((root / "notebooks").glob("*.ipynb")):
+    for path in sorted((root / "notebooks").rglob("[!.]*.ipynb")):
         stamp = stamps / f"{path.stem}.sha256"
         if not refresh and is_stamped(stamp, notebook_digest(root, path)):
             print(f"{path.name}: unchanged since its last check", flush=True)

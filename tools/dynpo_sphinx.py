@@ -2,6 +2,7 @@
 
 * MathJax is served from the book itself, out of a pinned package.
 * A statement bears the paper's number, read off its label, and no other.
+* What the ledger says of a statement stands below it: ``:::{verdict} lemma-3-11``.
 * A cell tagged ``checks:lemma-3-11`` can be linked to as ``checks-lemma-3-11``.
 * Links to a repository appear only where ``GITHUB_REPOSITORY`` names one.
 * Pages are valid and accessible: no repeated id or script, one ``h1``.
@@ -12,9 +13,12 @@ import re
 from importlib.metadata import files
 from pathlib import Path
 
+import ledger
 from docutils import nodes
+from docutils.statemachine import StringList
 from sphinx.jinja2glue import BuiltinTemplateLoader
 from sphinx.util import logging
+from sphinx.util.docutils import SphinxDirective
 from sphinx.util.nodes import make_refnode
 from sphinx_proof.domain import ProofDomain
 from sphinx_proof.nodes import proof_node, unenumerable_node
@@ -30,7 +34,7 @@ logger = logging.getLogger(__name__)
 
 def set_options(app, config):
     """Point to the local MathJax and to the repository, if there is one."""
-    config.numfig = False  # captions name the paper's figures; sphinx-proof sets it
+    config.numfig = True
     package = files("sphinx-mathjax-offline") or []
     mathjax = next(f for f in package if f.name == MATHJAX)
     config.html_static_path.append(str(mathjax.locate()))
@@ -135,6 +139,43 @@ def close_statement(translator, node):
     translator.body.append("</div>\n")
 
 
+# --- verdicts -----------------------------------------------------------------
+
+SAID = {
+    "holds": "holds as printed",
+    "holds with a repair": "holds with a repair",
+    "true only without news": "true as printed where nothing is learnt before the last "
+    "period; with news it needs more",
+    "fails as printed": "fails as printed; the repaired statement holds",
+}
+
+
+class Verdict(SphinxDirective):
+    """The line below a statement: whether it holds, and where that is checked."""
+
+    required_arguments = 1
+
+    def run(self):
+        """Return the line, made from the ledger; ours have no row."""
+        label = self.arguments[0]
+        self.env.note_dependency(str(ledger.LEDGER))
+        rows = ledger.load()
+        rows = {row.label: row for row in (*rows.items, *rows.vectors)}
+        said = "Ours, not the paper's."
+        if row := rows.get(label):
+            said = f"*{SAID[row.status].capitalize()}.*"
+            if row.deviation:
+                said = f"{{ref}}`{SAID[row.status].capitalize()} <finding-{label}>`."
+        elif not re.fullmatch(r"[a-z]+-[a-z](-\d+)*|[a-z]+-[a-z-]+", label):
+            logger.warning("no row of the ledger: %s", label, location=self.get_location())
+        said += f" Seen in {{ref}}`a check <checks-{label}>`"
+        if row:
+            said += f" and in {{ref}}`what happens without it <breaks-{label}>`"
+        line = nodes.container("", classes=["verdict"])
+        self.state.nested_parse(StringList([f"{said}."], self.env.docname), 0, line)
+        return [line]
+
+
 # --- notebook cells -----------------------------------------------------------
 
 
@@ -208,6 +249,7 @@ def drop_build_info(app, exception):
 def setup(app):
     """Register everything above."""
     app.add_domain(Statements, override=True)
+    app.add_directive("verdict", Verdict)
     app.add_node(
         unenumerable_node, override=True, html=(open_statement, close_statement)
     )

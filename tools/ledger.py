@@ -8,10 +8,15 @@ uses.  Pages, tests and reports read it through this module.
 from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 
-STATUSES = ("holds", "holds after repair", "fails as printed")
+STATUSES = (
+    "holds",
+    "holds with a repair",
+    "true only without news",
+    "fails as printed",
+)
 DEVIATIONS = (
     "false as printed",
-    "hypotheses that meet only without news",
+    "hypotheses that can exclude each other",
     "true as printed for one period only",
     "a hypothesis is missing",
 )

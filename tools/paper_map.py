@@ -29,21 +29,23 @@ HEAD = """\
 
 Where is Lemma 3.11 checked, by which function, and does it hold? This page is the
 paper's table of contents as a reviewer reads it: one row for every numbered item that
-the book covers so far, with a link to the statement and to the code cell that tests it,
+the paper has, with a link to the statement and to the code cell that tests it,
 the status, and one sentence.
 
-*Status*: **holds** as printed; **holds after repair**, the page shows what fails as
-printed and the statement that holds; **fails as printed**, with a counterexample. The
-same table is offered as [CSV](static/ledger.csv) and [JSON](static/ledger.json); its
+*Status*: **holds** as printed; **holds with a repair**: false or of no use as printed,
+and mended; **true only without news**: true as printed, which by its hypotheses concerns
+one period only, and false or in need of more where information arrives before the last
+period; **fails as printed**, with a counterexample. The same table is offered as [CSV](static/ledger.csv) and [JSON](static/ledger.json); its
 anchors do not change.
 
 """
 
 MEANING = {
     "false as printed": "One direction of an equivalence.",
-    "hypotheses that meet only without news": (
+    "hypotheses that can exclude each other": (
         "Nothing here is false, and each hypothesis is sound by itself. Together they "
-        "leave nothing to be learnt before the last period."
+        "leave little: on some spaces no measure has all the properties, or nothing may "
+        "be learnt before the last period."
     ),
     "true as printed for one period only": (
         "As printed these rest on Assumption 5.6 beside Assumption 3.2, and so concern "
@@ -60,7 +62,7 @@ VECTORS = """
 
 Numbered relations of *On optimal allocations of risk vectors*
 {cite}`kieselruschendorf` that the chapter on
-[risk vectors](../notebooks/10_risk_vectors.ipynb) uses. They are not among the paper's
+[risk vectors](../notebooks/audit/risk_vectors.ipynb) uses. They are not among the paper's
 47 items, and hold there for finitely many states.
 """
 
@@ -152,10 +154,12 @@ def deviations(rows):
 
 def count(items):
     """Return a sentence that counts the items by status."""
-    held, mended, failed = (sum(i.status == s for i in items) for s in ledger.STATUSES)
+    count = [sum(i.status == s for i in items) for s in ledger.STATUSES]
+    held, mended, quiet, failed = count
     return (
         f"Of the {len(items)} numbered items {held} hold as printed, {mended} hold "
-        f"after repair, {failed} fails as printed.\n"
+        f"with a repair, {quiet} are true as printed but only where nothing is learnt "
+        f"before the last period, {failed} fails as printed.\n"
     )
 
 

@@ -289,14 +289,20 @@ def notebooks_folder() -> Path:
     return folder
 
 
+def notebooks() -> list[Path]:
+    """Return the lessons in the order of their numbers, then the audit notebooks."""
+    folder = notebooks_folder()
+    return [p for place in (folder, folder / "audit") for p in sorted(place.glob("*.ipynb"))]
+
+
 def find_notebook(notebook: str | Path) -> Path:
     """Return the path of a notebook named in any usual way.
 
     Parameters
     ----------
     notebook : str or Path
-        The stem (``06_two_period_example``), its number (``06``, ``6``), the file name,
-        or a path.  A file that exists is taken before a chapter of that name.
+        The stem (``06_two_period_example``, ``section_5_market``), its number (``06``,
+        ``6``), the file name, also with its folder (``audit/section_2``), or a path.  A file that exists is taken before a chapter of that name.
 
     Raises
     ------
@@ -313,9 +319,9 @@ def find_notebook(notebook: str | Path) -> Path:
     given = Path(notebook)
     if given.suffix == ".ipynb" and os.path.isfile(given):
         return given
-    chapters = sorted(notebooks_folder().glob("*.ipynb"))
+    chapters = notebooks()
     name = str(notebook).removesuffix(".ipynb")
-    found = [path for path in chapters if path.stem == name]
+    found = [p for p in chapters if name in (p.stem, f"{p.parent.name}/{p.stem}")]
     if name.isdigit() and not found:
         number = name.lstrip("0")
         found = [p for p in chapters if p.stem.split("_")[0].lstrip("0") == number]

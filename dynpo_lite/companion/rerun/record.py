@@ -1,8 +1,8 @@
 """Named numbers: recorded in a notebook, harvested from its outputs.
 
-A notebook calls ``record(name, value)``.  The reader sees ``name = value``, the book
-can paste the number into a sentence, and a rerun collects it in ``results.json``.  Both
-travel in one display output of the cell, so an executed notebook carries its results:
+A notebook calls ``record(name, value)``.  The page shows nothing; the book can paste
+the number into a sentence, and a rerun collects it in ``results.json``.  Both travel in
+one display output of the cell, so an executed notebook carries its results:
 
 * ``application/vnd.dynpo.record+json`` holds ``{"name": ..., "value": ...}``;
 * ``application/papermill.record/text/plain`` is what MyST-NB's ``glue`` writes, read by
@@ -25,7 +25,7 @@ MAX_DIGITS = 17  # a float carries no more
 
 
 def record(name: str, value: Any, digits: int = 12) -> None:
-    """Print, glue and store one named value of a notebook.
+    """Glue and store one named value of a notebook.
 
     Parameters
     ----------
@@ -44,7 +44,7 @@ def record(name: str, value: Any, digits: int = 12) -> None:
 
     Notes
     -----
-    Outside a notebook the value is only printed.  ``inf`` and ``nan``, which JSON does
+    Outside a notebook the value is printed.  ``inf`` and ``nan``, which JSON does
     not know, are stored as the strings ``"inf"``, ``"-inf"`` and ``"nan"``.
 
     Examples
@@ -66,8 +66,8 @@ def record(name: str, value: Any, digits: int = 12) -> None:
         what = f"is not an integer from 1 to {MAX_DIGITS}: choose for example 12"
         raise ValueError(f"digits = {digits!r} {what}")
     rounded = _rounded(name, value, digits)
-    print(f"{name} = {rounded!r}")
-    _publish(name, rounded)
+    if not _publish(name, rounded):
+        print(f"{name} = {rounded!r}")
 
 
 def harvest(notebook: Mapping[str, Any]) -> dict[str, Any]:
@@ -122,14 +122,15 @@ def _rounded(name: str, value: Any, digits: int, inside: bool = False) -> Any:
     raise ValueError(f"{what} cannot be recorded: {cure}")
 
 
-def _publish(name: str, value: Any) -> None:
-    """Send the display output, when a notebook listens."""
+def _publish(name: str, value: Any) -> bool:
+    """Send the display output; tell whether a notebook listens."""
     ipython = sys.modules.get("IPython")  # a kernel has imported it long before
     if ipython is None or ipython.get_ipython() is None:
-        return
+        return False
     # nan and infinities, which strict JSON does not know, as strings
     strict = json.loads(json.dumps(value), parse_constant=lambda c: str(float(c)))
     entry, text = {"name": name, "value": strict}, f"{GLUE_PREFIX}text/plain"
     glue = {"scrapbook": {"name": name, "mime_prefix": GLUE_PREFIX}}
     data = {RECORD_MIME: entry, text: repr(value)}
     ipython.display.display(data, raw=True, metadata=glue)
+    return True

@@ -57,7 +57,7 @@ class Chapter(NamedTuple):
     Attributes
     ----------
     number : str
-        The number its file name begins with, such as ``"06"``.
+        The number its file name begins with, such as ``"06"``; else its name.
     name : str
         The file name without its ending.
     title : str
@@ -72,7 +72,7 @@ class Chapter(NamedTuple):
 
 
 def list_notebooks() -> tuple[Chapter, ...]:
-    """Return the chapters in the order of their numbers.
+    """Return the lessons in the order of their numbers, then the audit notebooks.
 
     Returns
     -------
@@ -83,7 +83,7 @@ def list_notebooks() -> tuple[Chapter, ...]:
     ValueError
         If the notebooks are not beside the package, or one cannot be read.
     """
-    return tuple(map(_chapter, sorted(parameters.notebooks_folder().glob("*.ipynb"))))
+    return tuple(map(_chapter, parameters.notebooks()))
 
 
 def _chapter(path: Path) -> Chapter:
@@ -92,6 +92,7 @@ def _chapter(path: Path) -> Chapter:
     heading = re.search("(?m)^# (.*)", "\n".join(texts))
     title = heading[1].strip() if heading else path.stem
     number = path.stem.split("_")[0]
+    number = number if number.isdigit() else path.stem
     return Chapter(number, path.stem, title, parameters.read_parameters(path))
 
 

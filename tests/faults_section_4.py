@@ -1,4 +1,4 @@
-"""Faults that must turn checks of chapter 03 red: (label, description, apply)."""
+"""Faults that must turn checks of audit/section_4 red: (label, description, apply)."""
 
 import dataclasses
 

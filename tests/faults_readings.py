@@ -1,4 +1,4 @@
-"""Faults that the checks of chapter 09 must notice: (label, description, apply)."""
+"""Faults that the checks of audit/readings must notice: (label, description, apply)."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""Faults that the checks of chapter 01 must notice; see ``test_faults.py``."""
+"""Faults that the checks of audit/section_2 must notice; see ``test_faults.py``."""
 
 import numpy as np
 

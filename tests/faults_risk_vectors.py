@@ -1,4 +1,4 @@
-"""Faults that the checks of chapter 10 must notice: (label, description, apply)."""
+"""Faults that the checks of audit/risk_vectors must notice: (label, description, apply)."""
 
 from dataclasses import replace
 

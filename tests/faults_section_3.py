@@ -1,4 +1,4 @@
-"""Faults that the checks of chapter 02 must notice; see ``test_faults.py``."""
+"""Faults that the checks of audit/section_3 must notice; see ``test_faults.py``."""
 
 from dataclasses import replace
 from types import SimpleNamespace

@@ -1,4 +1,4 @@
-"""Faults that must turn checks of chapter 08 red: (label, description, apply)."""
+"""Faults that must turn checks of audit/appendix_a red: (label, description, apply)."""
 
 import dataclasses
 
