@@ -86,16 +86,20 @@ def tenth_of_the_error(estimate):
 
 FAULTS = [
     (
-        "lemma-t",
+        "lemma-tail-of-second-loss",
         "tail 1 % too small",
         returned(ExponentialPair, "s2_tail", lambda tail: 0.99 * tail),
     ),
     (
-        "lemma-t",
+        "lemma-tail-of-second-loss",
         "excess 1 % too large",
         returned(ExponentialPair, "s2_stop_loss", lambda excess: 1.01 * excess),
     ),
-    ("lemma-t", "the second loss does not see the first", samples_are_independent),
+    (
+        "lemma-tail-of-second-loss",
+        "the second loss does not see the first",
+        samples_are_independent,
+    ),
     ("figure-1", "thresholds are ignored", thresholds_are_ignored),
     ("figure-1", "the printed attachment is exact", attachment_is_the_printed_one),
     ("figure-2", "agent 1 keeps everything", agent_1_keeps_everything),
@@ -111,7 +115,7 @@ FAULTS = [
         returned(figures, "retained", lambda kept: 0.99 * kept),
     ),
     (
-        "theorem-b",
+        "theorem-lower-bound",
         "expected total 0.1 % too small",
         returned(Example, "expected_total_risk_to_go", lambda total: 0.999 * total),
     ),
@@ -137,7 +141,7 @@ FAULTS = [
         printed_digits_swapped,
     ),
     (
-        "lemma-c",
+        "lemma-one-crossing-conditional",
         "attachment half as high again",
         returned(contracts, "deterministic_root", lambda root: 1.5 * root),
     ),

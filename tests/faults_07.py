@@ -46,19 +46,23 @@ def dearer_agent_keeps_all(patch):
 
 
 FAULTS = [
-    ("proposition-s", "gains do not count", gains_do_not_count),
-    ("proposition-m", "the premium is the share", premium_is_the_share),
+    ("proposition-cash-swaps", "gains do not count", gains_do_not_count),
+    ("proposition-one-premium", "the premium is the share", premium_is_the_share),
     (
-        "proposition-m",
+        "proposition-one-premium",
         "agent 1 accepts one unit more",
         returned(Example, "premium_interval", agent_1_accepts_anything),
     ),
     (
-        "proposition-m",
+        "proposition-one-premium",
         "every endowment has a premium",
         returned(Example, "endowment_range", lambda window: (0.0, 1.0)),
     ),
-    ("proposition-n", "deterministic and not rational", rationality_is_forgotten),
+    (
+        "proposition-no-trade",
+        "deterministic and not rational",
+        rationality_is_forgotten,
+    ),
     ("proposition-6-1", "the dearer agent keeps all", dearer_agent_keeps_all),
     ("proposition-6-1", "agent 1 keeps all of time 2", agent_1_keeps_everything),
     (

@@ -1,4 +1,4 @@
-"""Faults that the checks of audit/readings must notice: (label, description, apply)."""
+"""Faults that the checks of audit/readings must notice."""
 
 from dataclasses import replace
 
@@ -121,18 +121,46 @@ def laws_seen_from_time_0(patch):
 
 
 FAULTS = [
-    ("definition-o", "the order ignores probabilities", gap_without_weights),
-    ("definition-j", "everything counts as comonotone", everything_comonotone),
-    ("lemma-y", "risk at a node feels other nodes", a_breath_of_the_cousins),
-    ("lemma-e", "improvement by equal parts", equal_parts),
-    ("lemma-e", "improvement ignores probabilities", improvement_without_weights),
-    ("theorem-r", "least totals 0.01 % too large", totals_too_large),
-    ("theorem-r", "the certificate finds no savings", nothing_can_be_saved),
-    ("corollary-q", "the myopic bound is too low", myopic_bound_too_low),
-    ("corollary-p", "risks reported too large", risks_reported_too_large),
-    ("theorem-v", "layers listed for other agents", layers_of_somebody_else),
-    ("theorem-v", "premia reported too small", premia_too_small),
-    ("corollary-g", "the mean for the minimum", representative_takes_the_mean),
-    ("proposition-h", "layers to the wrong agent", layers_to_the_wrong_agent),
-    ("proposition-h", "laws seen from time 0", laws_seen_from_time_0),
+    (
+        "definition-conditional-order",
+        "the order ignores probabilities",
+        gap_without_weights,
+    ),
+    (
+        "definition-comonotone-given-node",
+        "everything counts as comonotone",
+        everything_comonotone,
+    ),
+    ("lemma-what-follows", "risk at a node feels other nodes", a_breath_of_the_cousins),
+    ("lemma-conditional-improvement", "improvement by equal parts", equal_parts),
+    (
+        "lemma-conditional-improvement",
+        "improvement ignores probabilities",
+        improvement_without_weights,
+    ),
+    ("theorem-least-total", "least totals 0.01 % too large", totals_too_large),
+    ("theorem-least-total", "the certificate finds no savings", nothing_can_be_saved),
+    (
+        "corollary-dynamic-is-myopic",
+        "the myopic bound is too low",
+        myopic_bound_too_low,
+    ),
+    ("corollary-attained-risks", "risks reported too large", risks_reported_too_large),
+    ("theorem-node-layers", "layers listed for other agents", layers_of_somebody_else),
+    ("theorem-node-layers", "premia reported too small", premia_too_small),
+    (
+        "corollary-representative-agent",
+        "the mean for the minimum",
+        representative_takes_the_mean,
+    ),
+    (
+        "proposition-deterministic-contracts",
+        "layers to the wrong agent",
+        layers_to_the_wrong_agent,
+    ),
+    (
+        "proposition-deterministic-contracts",
+        "laws seen from time 0",
+        laws_seen_from_time_0,
+    ),
 ]

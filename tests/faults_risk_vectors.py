@@ -1,4 +1,4 @@
-"""Faults that the checks of audit/risk_vectors must notice: (label, description, apply)."""
+"""Faults that the checks of audit/risk_vectors must notice."""
 
 from dataclasses import replace
 
@@ -208,10 +208,22 @@ FAULTS = [
     ("vectors-2-8", "the conjugate falls beside 0", conjugate_falls_beside_zero),
     ("vectors-2-9", "the solver forgets penalties", penalties_are_not_shared),
     ("vectors-2-10", "large losses are cut", large_losses_are_cut),
-    ("theorem-s", "shares in the wrong order", shares_in_the_wrong_order),
-    ("definition-m", "few points coupled line by line", few_points_line_by_line),
-    ("proposition-v", "the scenario turned sideways", scenario_turned_sideways),
-    ("corollary-l", "layers cost 1 % more", layers_cost_more),
-    ("corollary-l", "layers in the wrong hands", layers_in_the_wrong_hands),
-    ("corollary-d", "comonotone lines go unseen", comonotone_lines_go_unseen),
+    ("theorem-common-scenario", "shares in the wrong order", shares_in_the_wrong_order),
+    (
+        "definition-max-correlation",
+        "few points coupled line by line",
+        few_points_line_by_line,
+    ),
+    (
+        "proposition-max-correlation-sharing",
+        "the scenario turned sideways",
+        scenario_turned_sideways,
+    ),
+    ("corollary-one-line", "layers cost 1 % more", layers_cost_more),
+    ("corollary-one-line", "layers in the wrong hands", layers_in_the_wrong_hands),
+    (
+        "corollary-positive-dependence",
+        "comonotone lines go unseen",
+        comonotone_lines_go_unseen,
+    ),
 ]

@@ -1,4 +1,4 @@
-"""Faults that the checks of audit/section_2 must notice; see ``test_faults.py``."""
+"""Faults that the checks of audit/section_2 must notice."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""Faults that the checks of audit/section_3 must notice; see ``test_faults.py``."""
+"""Faults that the checks of audit/section_3 must notice."""
 
 from dataclasses import replace
 from types import SimpleNamespace

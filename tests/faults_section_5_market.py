@@ -1,4 +1,4 @@
-"""Faults that the checks of audit/section_5_market must see, each in the cell of its own item."""
+"""Faults that the checks of audit/section_5_market must notice."""
 
 import dataclasses
 

@@ -1,4 +1,4 @@
-"""Faults that the checks of audit/section_5_solution must notice: (label, description, apply)."""
+"""Faults that the checks of audit/section_5_solution must notice."""
 
 import numpy as np
 

@@ -1,7 +1,7 @@
 """Every check can fail: faults seeded into the package must turn their check red.
 
-Each module ``faults_NAME.py`` lists faults of the notebook NAME as (label, description, apply);
-``apply(patch)`` seeds one.  The chapter's cells then run in order, and the cell tagged
+Each module ``faults_NAME.py`` lists faults of the notebook NAME as (label, description,
+apply); ``apply(patch)`` seeds one.  The cells then run in order, and the one tagged
 ``checks:label``, no earlier one, must raise AssertionError.  ``make faults`` tries all;
 ``make test`` a sample of eight.
 """

@@ -133,7 +133,7 @@ def nothing_unchecked(notebook):
 def parameters_declared(notebook):
     """Find parameters that are not `name: type = literal  # unit; domain; meaning`."""
     found = [cell for cell in code_cells(notebook) if "parameters" in tags(cell)]
-    if len(found) != 1:
+    if len(found) > 1:
         yield f"{len(found)} cells tagged parameters"
     for line in "\n".join(cell.source for cell in found).splitlines():
         try:
@@ -227,12 +227,23 @@ def axis_labels(source):
 
 
 def images_in_numbers(notebook):
-    """Find images whose key numbers are printed neither with them nor right after."""
-    cells = code_cells(notebook)
-    for cell, after in zip(cells, [*cells[1:], new_code_cell()], strict=True):
-        streams = [o.text for c in (cell, after) for o in c.outputs if "text" in o]
-        if any(images(cell)) and not re.search(r"\d", "".join(streams)):
-            yield f"{name(cell)}: pixels are not compared, so print its numbers"
+    """Find images in sections that print no number."""
+    for cells in sections(notebook):
+        texts = [text for cell in cells for text in output_texts(cell)]
+        for cell in cells:
+            if any(images(cell)) and not re.search(r"\d", "".join(texts)):
+                yield f"{name(cell)}: pixels are hardly compared, so print its numbers"
+
+
+def sections(notebook):
+    """Return the code cells, section by section."""
+    found = [[]]
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            found[-1].append(cell)
+        elif re.search(r"(?m)^## ", cell.source):
+            found.append([])
+    return found
 
 
 def nothing_of_machine_or_time(notebook):
@@ -476,7 +487,6 @@ FAULTS = [
     (nothing_unchecked, change(CHECK, source="# NBVAL_SKIP\nx = 1")),
     (nothing_unchecked, tag(CHECK, "raises-exception")),
     (nothing_unchecked, tag(CHECK, "nbval-ignore-output")),
-    (parameters_declared, change(PARAMETERS, metadata={})),
     (parameters_declared, tag(CHECK, "parameters")),
     (parameters_declared, change(PARAMETERS, source="mean = 200.0")),
     (parameters_declared, change(PARAMETERS, source="m: int = 2.0  # -; -; m")),

@@ -355,7 +355,7 @@ def test_layers_only_ignores_who_owns_what(exchange):
 
 @given(exchanges(agents=(2, 4)), st.integers(0, 2**32))
 def test_no_reallocation_lowers_any_total(exchange, seed):
-    """Theorem R: not even one that some node would reject."""
+    """The least-total theorem: not even one that some node would reject."""
     economy = exchange.economy
     total = dp.solve(economy).total_risk_to_go
     rng = np.random.default_rng(seed)

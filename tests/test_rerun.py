@@ -483,7 +483,7 @@ def test_the_book_pastes_a_record_with_a_format(run):
     assert format_plain_text(texts["law"], "s") == "marginal"
     assert format_plain_text("inf", ".2f") == "inf"
     shown = [output.output_type for output in notebook.cells[4].outputs]
-    assert shown == ["stream"] * 7 + ["execute_result"]
+    assert shown == ["display_data"] * 7 + ["execute_result"]
 
 
 # --- a run ----------------------------------------------------------------------------
@@ -585,7 +585,7 @@ def test_the_page_reads_like_the_book(run):
         r"Lemma 3.11 (When \(x &lt; y\)) (1)\[ x = y \] Proof",
         r"Swap the sides. (2)\[ y = x \]",
         "Note Mind the step.",
-        "plt.show() Caption. if mean",
+        "plt.show() Figure 1 Caption. if mean",
     ):
         assert text in shown
     for markup in (

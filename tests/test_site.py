@@ -174,7 +174,7 @@ def test_statements_bear_one_number(pages):
         for title in soup.select("div.proof > .admonition-title > .caption-number"):
             label = title.find_parent("div").get("id", "")
             number = label.partition("-")[2].replace("-", ".").upper()
-            if "." in number and title.parent.get_text().count(number) != 1:
+            if re.search(r"\d", number) and title.parent.get_text().count(number) != 1:
                 yield label
 
     assert by_page(pages, wrong) == {}
@@ -253,7 +253,7 @@ A tail.
 :::
 
 :::{prf:theorem}
-:label: theorem-r
+:label: theorem-least-total
 :nonumber:
 
 Ours, named.
@@ -266,8 +266,9 @@ Without a label.
 :::{prf:proof}
 :class: dropdown
 
-Short, see {prf:ref}`definition-a-1`, {prf:ref}`this theorem <theorem-r>` and
-{ref}`the check <checks-definition-a-1>`.
+Short, see {prf:ref}`definition-a-1`, {prf:ref}`this theorem <theorem-least-total>` and
+{ref}`the check <checks-definition-a-1>`,
+{prf:ref}`theorem-least-total`.
 :::
 """
     tagged = {"tags": ["checks:definition-a-1"]}
@@ -277,11 +278,17 @@ Short, see {prf:ref}`definition-a-1`, {prf:ref}`this theorem <theorem-r>` and
     html = tmp_path / "_build" / "html"
     page = BeautifulSoup((html / "book/intro.html").read_text("utf-8"), "html.parser")
     titles = [title.get_text() for title in page.select(".proof > .admonition-title")]
-    assert titles == ["Definition A.1 (Tail)", "Theorem R", "Remark", "Proof"]
+    assert titles == [
+        "Definition A.1 (Tail)",
+        "Theorem “Least total”",
+        "Remark",
+        "Proof",
+    ]
     links = {a.get_text(): a["href"] for a in page.select("div.argument a")}
     assert links == {
         "Definition A.1": "#definition-a-1",
-        "this theorem": "#theorem-r",
+        "this theorem": "#theorem-least-total",
+        "Theorem “Least total”": "#theorem-least-total",
         "the check": "../chapter.html#checks-definition-a-1",
     }
     page = BeautifulSoup((html / "chapter.html").read_text("utf-8"), "html.parser")

@@ -48,7 +48,7 @@ def untyped(function):
 
 
 def documented(owner):
-    """Return the members with a docstring of a class and of its bases that are not public."""
+    """Return the documented members of a class and of its bases that are not public."""
     functions = {
         name: function_of(value)
         for base, name, value in members(owner)

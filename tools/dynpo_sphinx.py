@@ -61,10 +61,9 @@ def set_options(app, config):
 def number_of(kind, label):
     """Return the paper's number in a label: "3.11" for a lemma's "lemma-3-11".
 
-    A single letter is a name of ours (Theorem R), a single number only the serial
-    number that sphinx-proof gives to a statement without a label.
+    What is ours has no number, but a name that speaks: theorem-least-total.
     """
-    number = re.fullmatch(rf"{kind}-([a-z](?:-\d+)*|\d+(?:-\d+)+)", label)
+    number = re.fullmatch(rf"{kind}-([a-z](?:-\d+)+|\d+(?:-\d+)+)", label)
     return number[1].upper().replace("-", ".") if number else ""
 
 
@@ -72,10 +71,14 @@ RELATION = re.compile(r"vectors-(\d+)-(\d+)")  # of the second document
 
 
 def statement_name(kind, label):
-    """Return the name readers see, such as "Lemma 3.11" or "Relation (2.9)"."""
+    """Return what readers see: Lemma 3.11, Relation (2.9), Theorem “Least total”."""
     if relation := RELATION.fullmatch(label):
         return f"Relation ({relation[1]}.{relation[2]})"
-    return f"{kind.title()} {number_of(kind, label)}".strip()
+    if number := number_of(kind, label):
+        return f"{kind.title()} {number}"
+    words = label.removeprefix(kind).strip("-").replace("-", " ")
+    ours = bool(re.fullmatch(r"[a-z ]+", words))
+    return f"{kind.title()} “{words.capitalize()}”" if ours else kind.title()
 
 
 class Statements(ProofDomain):
@@ -166,8 +169,10 @@ class Verdict(SphinxDirective):
             said = f"*{SAID[row.status].capitalize()}.*"
             if row.deviation:
                 said = f"{{ref}}`{SAID[row.status].capitalize()} <finding-{label}>`."
-        elif not re.fullmatch(r"[a-z]+-[a-z](-\d+)*|[a-z]+-[a-z-]+", label):
-            logger.warning("no row of the ledger: %s", label, location=self.get_location())
+        elif not re.fullmatch(r"[a-z]+-[a-z-]+", label):
+            logger.warning(
+                "no row of the ledger: %s", label, location=self.get_location()
+            )
         said += f" Seen in {{ref}}`a check <checks-{label}>`"
         if row:
             said += f" and in {{ref}}`what happens without it <breaks-{label}>`"

@@ -33,10 +33,10 @@ the paper has, with a link to the statement and to the code cell that tests it,
 the status, and one sentence.
 
 *Status*: **holds** as printed; **holds with a repair**: false or of no use as printed,
-and mended; **true only without news**: true as printed, which by its hypotheses concerns
-one period only, and false or in need of more where information arrives before the last
-period; **fails as printed**, with a counterexample. The same table is offered as [CSV](static/ledger.csv) and [JSON](static/ledger.json); its
-anchors do not change.
+and mended; **true only without news**: true as printed, which by its hypotheses
+concerns one period only, and false or in need of more where information arrives before
+the last period; **fails as printed**, with a counterexample. The same table is offered
+as [CSV](static/ledger.csv) and [JSON](static/ledger.json); its anchors do not change.
 
 """
 
@@ -44,8 +44,8 @@ MEANING = {
     "false as printed": "One direction of an equivalence.",
     "hypotheses that can exclude each other": (
         "Nothing here is false, and each hypothesis is sound by itself. Together they "
-        "leave little: on some spaces no measure has all the properties, or nothing may "
-        "be learnt before the last period."
+        "leave little: on some spaces no measure has all the properties, or nothing "
+        "may be learnt before the last period."
     ),
     "true as printed for one period only": (
         "As printed these rest on Assumption 5.6 beside Assumption 3.2, and so concern "
@@ -62,8 +62,8 @@ VECTORS = """
 
 Numbered relations of *On optimal allocations of risk vectors*
 {cite}`kieselruschendorf` that the chapter on
-[risk vectors](../notebooks/audit/risk_vectors.ipynb) uses. They are not among the paper's
-47 items, and hold there for finitely many states.
+[risk vectors](../notebooks/audit/risk_vectors.ipynb) uses. They are not among the
+paper's 47 items, and hold there for finitely many states.
 """
 
 

@@ -50,8 +50,8 @@ def check_allocation(
     -----
     Conditional law: an exact scenario at every node; an allocation is
     dynamically Pareto optimal iff it is individually rational and no node's total can
-    be lowered (Theorem R).  Marginal law: one linear programme a stage over all
-    allocations.  Tolerance: 1e-9 of the largest endowment.
+    be lowered (Theorem "least total").  Marginal law: one linear programme a stage
+    over all allocations.  Tolerance: 1e-9 of the largest endowment.
 
     References
     ----------

@@ -30,7 +30,7 @@ def myopic_optimum(economy: Economy) -> tuple[Array, float]:
     Notes
     -----
     Conditional law.  Dynamic Pareto optima are myopic ones, for any number of periods
-    (corollary of Theorem R), so the value is the root's total risk-to-go.  Without
+    (corollary of "least total"), so the value is the root's total risk-to-go.  Without
     individual rationality: any constants that sum to 0 may be added.
 
     References

@@ -37,7 +37,7 @@ def smooth_premia(solution: Solution) -> Solution:
     Notes
     -----
     One linear programme.  Layers are unique up to ties, premia are not: every split of
-    the surplus of every node is rational (Theorem R), and payments differ.
+    the surplus of every node is rational (Theorem "least total"), and payments differ.
 
     Examples
     --------

@@ -8,7 +8,7 @@ by layers,
 
 the maximum over the distortions of agents who use a supremum.  An allocation is
 dynamically Pareto optimal exactly if it is individually rational and attains every
-:math:`V_v` (Theorem R of the companion).
+:math:`V_v` (Theorem "least total").
 """
 
 from collections.abc import Callable, Mapping

@@ -517,7 +517,7 @@ class TwoPeriodExample:
 
         References
         ----------
-        Theorem R of the companion; the repaired Theorem 5.21.
+        Theorem "least total" of the companion; the repaired Theorem 5.21.
 
         Examples
         --------
@@ -548,7 +548,7 @@ class TwoPeriodExample:
 
         References
         ----------
-        Equation (47) of the paper; Theorem R of the companion.
+        Equation (47) of the paper; Theorem "least total" of the companion.
 
         Examples
         --------

@@ -292,7 +292,9 @@ def notebooks_folder() -> Path:
 def notebooks() -> list[Path]:
     """Return the lessons in the order of their numbers, then the audit notebooks."""
     folder = notebooks_folder()
-    return [p for place in (folder, folder / "audit") for p in sorted(place.glob("*.ipynb"))]
+    return [
+        p for place in (folder, folder / "audit") for p in sorted(place.glob("*.ipynb"))
+    ]
 
 
 def find_notebook(notebook: str | Path) -> Path:
@@ -302,7 +304,8 @@ def find_notebook(notebook: str | Path) -> Path:
     ----------
     notebook : str or Path
         The stem (``06_two_period_example``, ``section_5_market``), its number (``06``,
-        ``6``), the file name, also with its folder (``audit/section_2``), or a path.  A file that exists is taken before a chapter of that name.
+        ``6``), the file name, also with its folder (``audit/section_2``), or a path.
+        A file that exists is taken before a chapter of that name.
 
     Raises
     ------
