@@ -87,9 +87,8 @@ def test_items_have_a_statement_a_check_a_break_and_a_test(item):
     tags = cell_tags(item.page)
     assert tags.count(f"checks:{item.label}") == 1
     assert tags.count(f"breaks:{item.label}") == 1
-    text = "".join(
-        c.source for c in PAGES[item.page].cells if c.cell_type == "markdown"
-    )
+    cells = [c for page in PAGES.values() for c in page.cells]
+    text = "\n".join(c.source for c in cells if c.cell_type == "markdown")
     assert len(re.findall(rf":label: {item.label}\n", text)) == 1
     assert item.label == f"{item.kind}-{item.number.lower().replace('.', '-')}"
     for function in item.functions:
