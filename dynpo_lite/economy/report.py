@@ -39,7 +39,8 @@ class Report(ByValue):
     myopic_individually_rational, myopic_pareto_optimal : bool
         The same as seen from time 0 only.
     gap : float
-        The largest total risk-to-go, over nodes, that a trade at one node could save;
+        The largest total risk-to-go, over nodes, that a trade could save: one at that
+        node, for the marginal law one of its whole stage;
         nan where the payments do not sum to the aggregate.
     worst_node : int or None
         Where; None if nothing can be saved.
@@ -47,7 +48,8 @@ class Report(ByValue):
         A node at which some agents are worse off than without trade, and who; None and
         an empty tuple if there is none.
     improving_trade : Trade or None
-        A trade at ``worst_node`` that makes every agent better off.
+        A trade at ``worst_node`` that makes every agent better off; for the marginal
+        law one of the whole stage that makes nobody worse off and somebody better.
     risk_to_go : ndarray of shape (n_agents, n_nodes)
     """
 

@@ -41,7 +41,7 @@ def render_page(notebook: Any, path: Path, command: str, top: str = "") -> str:
     command : str
         How to repeat the run, shown at the top.
     top : str
-        HTML that stands below it; see :func:`~dynpo_lite.companion.rerun.banner.banner`.
+        HTML that stands below it; see ``banner.py``.
 
     Returns
     -------
