@@ -20,7 +20,7 @@ def solve(
     ties: str | ArrayLike = "equal",
     premia: str = "stage",
 ) -> Solution:
-    """Return the best contract of a reading; by default it is dynamically Pareto optimal.
+    """Return the best contract of a reading, by default a dynamic Pareto optimum.
 
     Two choices are the best of their kind and, in general, no dynamic Pareto optimum:
     deterministic contracts on conditional laws, which an allocation that sees the node
