@@ -2,6 +2,9 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
 
 from dynpo_lite.base.records import ByValue
 from dynpo_lite.base.types import Array
@@ -87,3 +90,23 @@ class Report(ByValue):
     def summary(self) -> str:
         """Return the verdicts as a short text, which ``print`` shows, too."""
         return str(self)
+
+    def to_frame(self) -> Any:
+        """Return a pandas DataFrame with a row for each agent and node.
+
+        Columns: agent, node, risk_to_go, irrational (whether the agent is worse off
+        there than without trade, at the one node that the report names).
+        """
+        from pandas import DataFrame  # optional
+
+        n, n_nodes = self.risk_to_go.shape
+        agent, node = np.repeat(np.arange(n), n_nodes), np.tile(np.arange(n_nodes), n)
+        worse = np.isin(agent, self.irrational_agents) & (node == self.irrational_node)
+        return DataFrame(
+            {
+                "agent": agent,
+                "node": node,
+                "risk_to_go": self.risk_to_go.ravel(),
+                "irrational": worse,
+            }
+        )
