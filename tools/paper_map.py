@@ -119,23 +119,23 @@ def entry(item):
 
 def agreement(rows):
     """Return the table of printed numbers against ours."""
-    head = ("number of Section 6", "printed", "ours", "s.e.", "z", "verdict")
-    lines = [head, (":--", *["--:"] * 4, ":--")]
+    head = ("number of Section 6", "verdict", "printed", "ours", "s.e.", "z")
+    lines = [head, (":--", ":--", *["--:"] * 4)]
     for number in rows.numbers:
         sampled = number.standard_error is not None
         lines.append(
             (
                 f"{{ref}}`{number.title} <checks-{number.label}>`",
+                number.verdict,
                 f"{number.printed:.6g}",
                 f"{number.ours:.10g}",
                 f"{number.standard_error:.2f}" if sampled else "",
                 f"{number.z:+.2f}" if sampled else "",
-                number.verdict,
             )
         )
     for figure in rows.figures:
         link = f"{{ref}}`Figure {figure.number} <checks-{figure.label}>`"
-        lines.append((f"{link}: {figure.title}", "", "", "", "", figure.verdict))
+        lines.append((f"{link}: {figure.title}", figure.verdict, "", "", "", ""))
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
