@@ -41,6 +41,38 @@ def counts_the_present(tree, losses, measure):
     return true_risk_to_go(tree, losses, measure) + present
 
 
+def seen_from_time_0(tree, losses, measure):
+    """Return a nested risk that takes every law as it looks from time 0."""
+    risk = np.zeros(tree.n_nodes)
+    for t in reversed(range(tree.horizon)):
+        later = tree.nodes(t + 1)
+        for v in tree.nodes(t):
+            own = measure[v] if isinstance(measure, dict) else measure
+            paid = (losses + risk)[later]
+            risk[v] = dp.choquet(paid, own, tree.unconditional[later])
+    return risk
+
+
+def on_equal_leaves(number):
+    """Return a risk-to-go as seen from time 0 where so many leaves are alike."""
+
+    def risk_to_go(tree, losses, measure):
+        chance = tree.unconditional[tree.leaves]
+        alike = len(chance) == number and np.ptp(chance) < 1e-12
+        return (seen_from_time_0 if alike else true_risk_to_go)(tree, losses, measure)
+
+    return risk_to_go
+
+
+def of_the_first_child(tree, losses, measure):
+    """Return what is paid if the first branch is taken at every node."""
+    risk = np.zeros(tree.n_nodes)
+    for v in reversed(range(tree.leaves[0])):
+        child = np.flatnonzero(tree.parent == v)[0]
+        risk[v] = losses[child] + risk[child]
+    return risk
+
+
 def without_the_sure_part(z, k):
     """Return Choquet sums that forget the smallest loss."""
     return ((z[:, :-1] - z[:, 1:]) * k[:, :-1]).sum(axis=1)
@@ -58,11 +90,31 @@ FAULTS = [
         risk_to_go(counts_the_present),
     ),
     (
+        "lemma-locality",
+        "laws as seen from time 0",
+        risk_to_go(seen_from_time_0),
+    ),
+    (
         "definition-2-2",
         "the sure part of a loss is forgotten",
         lambda patch: patch.setattr(
             dynpo_lite.scenarios.nested_risk, "layer_sum", without_the_sure_part
         ),
+    ),
+    (
+        "proposition-three-leaves",
+        "laws as seen from time 0, on three equal leaves",
+        risk_to_go(on_equal_leaves(3)),
+    ),
+    (
+        "proposition-rich-today",
+        "the first of two pieces counts for both",
+        risk_to_go(of_the_first_child),
+    ),
+    (
+        "proposition-rich-tomorrow",
+        "laws as seen from time 0, on four equal leaves",
+        risk_to_go(on_equal_leaves(4)),
     ),
     (
         "definition-2-3",

@@ -49,8 +49,8 @@ def risk_to_go(tree: Scenarios, losses: ArrayLike, measure: Any) -> Array:
 
     Notes
     -----
-    Nested risk is not the measure of the sum: two fair coins paying 0 or 1 have
-    nested ES at level 1/2 of 2, and the ES of their sum is 1.5.
+    Nested risk is in general not the measure of the sum: two fair coins paying 0 or 1
+    have nested ES at level 1/2 of 2, and the ES of their sum is 1.5.
 
     References
     ----------
