@@ -28,7 +28,7 @@ build_book = pytest.importorskip("build_book")
 inventory = pytest.importorskip("inventory")
 
 NOTEBOOKS = sorted((ROOT / "notebooks").rglob("[!.]*.ipynb"))
-NOTEBOOK_BUDGET = 300_000  # bytes
+NOTEBOOK_BUDGET = 600_000  # bytes
 IMAGE_BUDGET = 80_000
 COLUMNS = 88
 SPEAKING = {"print", "record", "show", "display", "glue"}  # calls that have an output
