@@ -19,6 +19,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+import yaml
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 from PIL import Image
 
@@ -34,6 +35,9 @@ COLUMNS = 88
 SPEAKING = {"print", "record", "show", "display", "glue"}  # calls that have an output
 UNCHECKED = re.compile(r"(?i)raises[-_]exception|nbval[-_]|pytest_validate|skip-exec")
 TAG = re.compile(r"(checks|breaks):[a-z]+(-[a-z0-9]+)+")
+SETTINGS = yaml.safe_load((ROOT / "_config.yml").read_text("utf-8"))
+MACROS = SETTINGS["sphinx"]["config"]["mathjax3_config"]["tex"]["macros"]
+MACRO = re.compile(rf"\\({'|'.join(MACROS)})(?![A-Za-z])")
 UNITS = {"units of loss", "{}", "part of the rounds"}  # {}: the currency of an economy
 PARAMETER = re.compile(r"([a-z]\w*): (int|float|str|bool) = (.+?)  # (.+)")
 OF_MACHINE_OR_TIME = {
@@ -284,6 +288,14 @@ def asserts_depend_on_something(notebook):
                     yield f"{name(cell)}: {ast.unparse(part)} is constant"
 
 
+def formulas_need_no_macros(notebook):
+    """Find macros of the book: JupyterLab knows none and would show them in red."""
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            for macro in MACRO.findall(cell.source):
+                yield f"{name(cell)}: \\{macro} is known to the book alone, write it out"
+
+
 def sides(node):
     """Return what stands side by side in a comparison or a difference, as text."""
     found = []
@@ -303,7 +315,7 @@ GUARDS = [
     *(executed_in_order, no_error, outputs_present, nothing_unchecked),
     *(parameters_declared, metadata_complete, within_budgets, images_described),
     *(images_in_numbers, nothing_of_machine_or_time, checks_can_fail),
-    *(asserts_depend_on_something, axes_in_units),
+    *(asserts_depend_on_something, axes_in_units, formulas_need_no_macros),
 ]
 
 
@@ -477,6 +489,7 @@ def seed(fault):
 
 
 FAULTS = [
+    (formulas_need_no_macros, change(TITLE, source=r"$\P(X > x) = \ES$")),
     (executed_in_order, change(CHECK, execution_count=7)),
     (executed_in_order, change(CHECK, execution_count=None)),
     (no_error, output(CHECK, new_output("error"))),
