@@ -293,7 +293,7 @@ def formulas_need_no_macros(notebook):
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
             for macro in MACRO.findall(cell.source):
-                yield f"{name(cell)}: \\{macro} is known to the book alone, write it out"
+                yield f"{name(cell)}: \\{macro} is the book's own, write it out"
 
 
 def sides(node):
@@ -510,7 +510,7 @@ FAULTS = [
     (metadata_complete, metadata(papermill={})),
     (metadata_complete, change(CHECK, metadata={"execution": {}})),
     (within_budgets, change(CHECK, source="x = " + 90 * "1")),
-    (within_budgets, output(CHECK, printed(300_000 * "x"))),
+    (within_budgets, output(CHECK, printed(600_000 * "x"))),
     (within_budgets, data("image/png", 120_000 * "A")),
     (images_described, change(FIGURE, metadata={})),
     (images_described, caption("A cat.")),
