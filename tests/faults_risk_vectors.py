@@ -207,7 +207,8 @@ def layers_in_the_wrong_hands(patch):
 def comonotone_lines_go_unseen(patch):
     def risk(x, baseline, weights=None, baseline_weights=None):
         found = CORRELATION(x, baseline, weights, baseline_weights)
-        together = np.shape(x)[1] == 2 and (np.diff(x, axis=0) >= 0).all()
+        many = len(x) > 4 and np.shape(x)[1] == 2
+        together = many and (np.diff(x, axis=0) >= 0).all()
         return 0.9 * found if together else found
 
     patch.setattr(dp, "max_correlation_risk", risk)
