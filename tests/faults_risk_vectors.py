@@ -56,6 +56,17 @@ def everybody_keeps_half(patch):
     shared_otherwise(patch, change)
 
 
+def a_thousandth_is_kept_by_halves(patch):
+    def change(found, x, agents, exposure):
+        if exposure is not None:
+            return found
+        halves = np.array([x, x]) / 2
+        moved = (halves - found.allocation) / 1000
+        return replace(found, allocation=found.allocation + moved)
+
+    shared_otherwise(patch, change)
+
+
 def value_too_high(patch):
     def change(found, x, agents, exposure):
         return replace(found, value=1.001 * found.value)
@@ -164,6 +175,15 @@ def scenario_turned_sideways(patch):
     shared_otherwise(patch, change)
 
 
+def scenario_of_other_states(patch):
+    def change(found, x, agents, exposure):
+        if not polyhedral(agents) or len(x) != 4:
+            return found
+        return replace(found, scenario=found.scenario[::-1])
+
+    shared_otherwise(patch, change)
+
+
 def layers_cost_more(patch):
     original = vector_sharing._by_layers
 
@@ -187,7 +207,8 @@ def layers_in_the_wrong_hands(patch):
 def comonotone_lines_go_unseen(patch):
     def risk(x, baseline, weights=None, baseline_weights=None):
         found = CORRELATION(x, baseline, weights, baseline_weights)
-        together = np.shape(x)[1] == 2 and (np.diff(x, axis=0) >= 0).all()
+        many = len(x) > 4 and np.shape(x)[1] == 2
+        together = many and (np.diff(x, axis=0) >= 0).all()
         return 0.9 * found if together else found
 
     patch.setattr(dp, "max_correlation_risk", risk)
@@ -198,6 +219,7 @@ FAULTS = [
     ("vectors-1-1", "something is lost", something_is_lost),
     ("vectors-1-1", "exposure is forgotten", exposure_is_forgotten),
     ("vectors-1-2", "everybody keeps half", everybody_keeps_half),
+    ("vectors-1-2", "a thousandth goes by halves", a_thousandth_is_kept_by_halves),
     ("vectors-1-3", "value too high by 0.1 %", value_too_high),
     ("vectors-2-1", "conjugate too large", conjugate_too_large),
     ("vectors-2-2", "penalties count nine tenths", penalties_count_less),
@@ -218,6 +240,11 @@ FAULTS = [
         "proposition-max-correlation-sharing",
         "the scenario turned sideways",
         scenario_turned_sideways,
+    ),
+    (
+        "corollary-common-worst-case",
+        "the scenario of other states",
+        scenario_of_other_states,
     ),
     ("corollary-one-line", "layers cost 1 % more", layers_cost_more),
     ("corollary-one-line", "layers in the wrong hands", layers_in_the_wrong_hands),

@@ -13,8 +13,9 @@ independent check.
 from itertools import permutations
 
 import numpy as np
+from scipy.sparse import block_diag, csr_array, eye_array, hstack, kron, vstack
 
-from dynpo_lite import Supremum
+from dynpo_lite import Supremum, max_correlation_risk
 from dynpo_lite.base.lp import SolverError, solve_lp
 
 
@@ -144,3 +145,57 @@ def cheapest(
     paid = np.array(tail, dtype=float)
     paid[:, after] = found.x[: n * size].reshape(n, size) - to_go[:, after]
     return found.value, paid
+
+
+def pareto_gain(allocation, laws):
+    r"""Return by how much the agents can lower their risks, nobody's rising.
+
+    .. math:: \max \sum_i \Psi_{\mu_i}(\xi_i) - \Psi_{\mu_i}(\eta_i)
+
+    over the allocations :math:`\eta` of the same risk vector of which no term is
+    negative: 0 if and only if the allocation is Pareto optimal.  Risks are written by
+    their prices of states and points, the dual of a best coupling.
+
+    Parameters
+    ----------
+    allocation : array_like of shape (n_agents, N, d)
+        In equally likely states.
+    laws : sequence of array_like of shape (N, d)
+        The agents' baselines, their points equally likely, of one mean.
+
+    Returns
+    -------
+    float
+
+    Examples
+    --------
+    A fears the first state only, B both alike; B takes what varies.
+
+    >>> laws = [[[2.0], [0.0]], [[1.0], [1.0]]]
+    >>> pareto_gain([[[4.0], [0.0]], [[0.0], [0.0]]], laws)
+    2.0
+    >>> pareto_gain([[[0.0], [0.0]], [[4.0], [0.0]]], laws)
+    0.0
+    """
+    allocation, laws = np.asarray(allocation), np.asarray(laws)
+    n_agents, n, d = allocation.shape
+    one, column = eye_array(n), np.ones((n, 1))
+    prices = hstack([kron(one, column), kron(column, one)])  # of states and points
+    changes = block_diag([kron(one, csr_array(law)) for law in laws])
+    bought = block_diag([prices] * n_agents)
+    caps = kron(eye_array(n_agents), csr_array(np.ones((1, 2 * n)) / n))
+    limits = -np.hstack([(xi @ law.T).ravel() for xi, law in zip(allocation, laws)])
+    risks = [max_correlation_risk(xi, law) for xi, law in zip(allocation, laws)]
+    zero = csr_array((n_agents, changes.shape[1]))
+    sums = hstack([kron(np.ones((1, n_agents)), eye_array(n * d))])
+    balance = hstack([sums, csr_array((n * d, bought.shape[1]))])
+    cost = np.hstack([np.zeros(changes.shape[1]), np.ones(bought.shape[1]) / n])
+    found = solve_lp(
+        cost,
+        vstack([hstack([changes, -bought]), hstack([zero, caps])]),
+        np.hstack([limits, risks]),
+        balance,
+        np.zeros(n * d),
+        (None, None),
+    )
+    return max(sum(risks) - found.value, 0.0)
