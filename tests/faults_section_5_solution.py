@@ -76,6 +76,24 @@ def constants_too_large(patch):
     patch.setattr(deterministic._Stage, "constants", constants)
 
 
+def suprema_are_their_first_distortion(patch):
+    original = deterministic._differences
+
+    def differences(parts, j, level):
+        return original(parts[:1], j, level)
+
+    patch.setattr(deterministic, "_differences", differences)
+
+
+def earlier_times_forget_later_risk(patch):
+    original = deterministic._Stage.__init__
+
+    def init(self, economy, law, t, total):
+        original(self, economy, law, t, economy.aggregate[economy.tree.nodes(t)])
+
+    patch.setattr(deterministic._Stage, "__init__", init)
+
+
 FAULTS = [
     ("lemma-5-18", "allocations are left as they are", no_improvement),
     ("lemma-5-18", "what is carried exceeds the total", improvement_adds_something),
@@ -86,4 +104,14 @@ FAULTS = [
     ("theorem-5-21", "layers to the wrong agent", layers_to_the_wrong_agent),
     ("theorem-5-21", "nodes weighted equally", nodes_weighted_equally),
     ("theorem-5-21", "constants above their bounds", constants_too_large),
+    (
+        "proposition-repaired-solution",
+        "suprema are their first distortion",
+        suprema_are_their_first_distortion,
+    ),
+    (
+        "proposition-repaired-solution",
+        "earlier times forget later risk",
+        earlier_times_forget_later_risk,
+    ),
 ]
