@@ -251,7 +251,7 @@ def test_measured_pages_are_as_measured(name):
 @pytest.mark.parametrize(
     ("chapter", "old", "new"),
     [
-        ("section_4", "its optimum near 776.6", "its optimum near 676.6"),
+        ("05", "its optimum near 776.6", "its optimum near 676.6"),
         ("06", "51/55", "53/55"),
         ("06", "near 0.053", "near 0.063"),
         ("06", "marked at 574.3", "marked at 547.3"),

@@ -199,3 +199,98 @@ def pareto_gain(allocation, laws):
         (None, None),
     )
     return max(sum(risks) - found.value, 0.0)
+
+
+def largest_gain(economy, allocation, watched, movable):
+    """Find what a reallocation gains at most, all agents and watched nodes together.
+
+    Nobody may have more risk at a watched node than in the allocation.  So these are
+    the definitions of optimality: the allocation is optimal, among those that move what
+    may be moved, if and only if nothing can be gained.
+
+    Parameters
+    ----------
+    economy : Economy
+        Judged by conditional laws; small families of children.
+    allocation : ndarray of shape (n_agents, n_nodes)
+    watched : array_like of int
+        Nodes before the horizon: where nobody may lose.
+    movable : array_like of int
+        Nodes at which payments may be moved between the agents.
+
+    Returns
+    -------
+    gain : float
+        The sum of what agents gain at watched nodes, at least 0.
+    allocation : ndarray of shape (n_agents, n_nodes)
+        Payments that gain as much.
+
+    References
+    ----------
+    Definitions 3.4, 3.7 and 3.10 of the paper: watched and movable are the root and all
+    nodes, all nodes, those of time t and of t + 1.
+
+    Examples
+    --------
+    >>> from dynpo_lite.companion.chapters.small_economies import four_leaf_economy
+    >>> economy = four_leaf_economy()
+    >>> gain, _ = largest_gain(economy, economy.endowments, [0], range(1, 7))
+    >>> round(gain, 9)  # 9.5 without trade, 7.5 at least
+    2.0
+    """
+    tree, n, scale = economy.tree, economy.n_agents, economy.scale
+    held = np.asarray(allocation, dtype=float) / scale
+    limit = economy.risk_to_go(held * scale) / scale
+    watched, movable = np.array(watched), np.array(movable)
+    paid, risk, gain = np.arange(3 * held.size).reshape(3, *held.shape)
+    bounds = np.zeros((3 * held.size, 2))
+    bounds[paid] = held[..., None]
+    bounds[paid[:, movable]] = bounds[risk[:, : tree.n_inner]] = np.nan
+    bounds[gain[:, watched], 1] = np.nan
+    rows, right = [], []
+
+    def at_most(places, values, limit):
+        row = np.zeros(3 * held.size)
+        for place, value in zip(places, values):
+            row[place] = value
+        rows.append(row)
+        right.append(limit)
+
+    for v in range(tree.first[tree.stage[watched].min()], tree.n_inner):
+        after = np.flatnonzero(tree.parent == v)
+        for i in range(n):
+            ((parts, _),) = economy.measures_at(i, np.array([v]))
+            q = np.vstack([scenarios(k, tree.probability[after]) for k in parts])
+            for each in np.unique(q.round(14), axis=0):
+                places = [paid[i, after], risk[i, after], risk[i, v]]
+                at_most(places, [each, each, -1.0], 0.0)
+            if v in watched:  # the new risk and the gain are at most the present risk
+                at_most([[risk[i, v], gain[i, v]]], [1.0], limit[i, v])
+    sums = np.zeros((len(movable), 3 * held.size))
+    for row, v in zip(sums, movable):
+        row[paid[:, v]] = 1.0
+    cost = np.zeros(3 * held.size)
+    cost[gain[:, watched]] = -1.0
+    total = held[:, movable].sum(axis=0)
+    found = solve_lp(cost, np.array(rows), right, sums, total, bounds)
+    return -found.value * scale, found.x[paid] * scale
+
+
+def cash_swap(economy, allocation, cash):
+    """Let agent 1 pay less at time 1 and as much more at time 2, agent 2 the opposite.
+
+    Returns
+    -------
+    ndarray of shape (n_agents, n_nodes)
+
+    Examples
+    --------
+    >>> from dynpo_lite.companion.chapters.small_economies import four_leaf_economy
+    >>> economy = four_leaf_economy()
+    >>> cash_swap(economy, economy.endowments, 1.0)[0].tolist()
+    [0.0, -1.0, 1.0, 1.0, 5.0, 1.0, 9.0]
+    """
+    moved = np.array(allocation, dtype=float)
+    for sign, t in ((-1.0, 1), (1.0, 2)):
+        moved[:2, economy.tree.nodes(t)] += sign * cash * np.array([[1.0], [-1.0]])
+    return moved
