@@ -1,4 +1,4 @@
-"""The page of your own economy runs on any legal economy, and keeps to its file."""
+"""The page of your own economy, and its audit, run on any legal economy."""
 
 import numpy as np
 import pytest
@@ -9,6 +9,7 @@ import dynpo_lite as dp
 from dynpo_lite.companion.files.economy_file import example_path, load_economy
 
 OWN = "12_your_own_economy"
+AUDIT = "practice"
 FEW = {"n_paths": 200, "groups": 2}
 OWED = [[0, 0, 2, 0, 4, 0, 8], [0, 2, 0, 2, 0, 4, 4]]
 WHERE = "[[agent.where]]\nnodes = ['2']\nmeasure = {kind = 'worst_case'}\n"
@@ -83,10 +84,21 @@ def test_the_page_runs_on_it(name, tmp_path, capsys):
     assert "nan" not in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("name", ["weather", "two_period"])
+@pytest.mark.parametrize("name", ECONOMIES)
+def test_the_audit_runs_on_it(name, tmp_path, capsys):
+    path = write(tmp_path, **ECONOMIES[name])
+    execute(AUDIT, FEW | {"economy_path": str(path)})
+    assert "nan" not in capsys.readouterr().out
+
+
+EXAMPLES = ["weather", "two_period", "paths", "chain", "arcs"]
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
 def test_the_page_runs_on_shipped_examples(name):
     path = example_path(name)
     assert_as_the_file_asks(path, execute(OWN, FEW | {"economy_path": str(path)}))
+    execute(AUDIT, FEW | {"economy_path": str(path)})
 
 
 def assert_as_the_file_asks(path, results):

@@ -3,6 +3,7 @@
 import html
 import inspect
 import io
+import os
 import subprocess
 import sys
 import time
@@ -176,6 +177,29 @@ def test_fourteen_agents_look_different_as_drawn(draw):
         bars = {(b[0].get_facecolor(), b[0].get_hatch()) for b in ax.containers}
         assert bars == looks
     assert len(looks) == 14
+
+
+FIRST = """
+from IPython.core.interactiveshell import InteractiveShell
+InteractiveShell.instance()
+import matplotlib, dynpo_lite as dp
+from dynpo_lite import plots
+plots.tower(dp.share_layers([0, 4], [dp.Expectation()] * 2))
+print(matplotlib.is_interactive())
+"""
+
+
+def test_the_first_figure_of_a_notebook_leaves_it_interactive():
+    """Its backend starts then; else no later figure would be shown."""
+    inline = "module://matplotlib_inline.backend_inline"
+    done = subprocess.run(
+        [sys.executable, "-c", FIRST],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=os.environ | {"MPLBACKEND": inline},
+    )
+    assert done.stdout.split() == ["True"]
 
 
 def test_without_matplotlib_a_cure_is_named():

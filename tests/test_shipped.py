@@ -241,6 +241,26 @@ def test_the_written_example_is_the_economy(tmp_path):
         insurers.write_example(tmp_path / "new")
 
 
+def test_the_chapter_says_what_is_found_without_the_package(five):
+    """Least total by a recursion, yearly layers by hand, what the README names."""
+    said = harvest(load_notebook(find_notebook("13_real_insurers")))
+    data = insurer_data.read_insurers()
+    premium = data.premium[:, data.year == 2002]
+    fixed = yearly_layers(five, premium / premium.sum())
+    mean = five.aggregate[1:] @ five.tree.unconditional[1:]
+    near = {"rel": 1e-9}
+    assert said["least_total"] == pytest.approx(least_total(five), **near)
+    assert said["risk_yearly_fixed"] == pytest.approx(fixed, **near)
+    assert said["expected_losses"] == pytest.approx(mean, **near)
+    assert said["load_alone"] == pytest.approx(3296.1746 - mean, abs=1e-3)
+    assert said["part_saved"] == pytest.approx(82.87, abs=0.01)
+    assert said["saved_by_persistence"] == pytest.approx([90, 111, 131, 153], abs=0.5)
+    assert said["jackknife_error"] == pytest.approx(18.4, abs=0.05)
+    assert said["replay_net"] == pytest.approx([-57, 32, 129, -186, 77, 5], abs=0.5)
+    assert abs(sum(said["replay_net"])) < 1e-6
+    assert abs(sum(said["net_price_first_year"])) < 1e-6
+
+
 # --- climate, credit, network ---------------------------------------------------------
 
 

@@ -7,6 +7,7 @@ hatch as well, lines in style: the looks of 36 agents are different.
 from collections.abc import Sequence
 from typing import Any, TypeAlias
 
+import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 from cycler import cycler
@@ -57,7 +58,10 @@ def canvas(ax: Axes | None, labels: Sequence[str] = (), height: float = HEIGHT) 
     rows = -(-len(labels) // _columns(labels))
     size = WIDTH, height + 0.21 * max(rows - 1, 0)
     with plt.rc_context(STYLE):
-        return plt.subplots(figsize=size)[1]
+        made = plt.subplots(figsize=size)[1]
+        shown = plt.isinteractive()
+    mpl.interactive(shown)  # the first figure of a notebook switches that on
+    return made
 
 
 def area(i: int) -> Look:

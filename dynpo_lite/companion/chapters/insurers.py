@@ -27,6 +27,7 @@ from dynpo_lite.companion import outputs
 from dynpo_lite.companion.chapters.insurer_data import read_insurers
 from dynpo_lite.companion.files.csv_tables import nodes_csv, numbered
 from dynpo_lite.companion.files.preferences import read_measure
+from dynpo_lite.sharing.layers import retained
 
 KNOWN = 2002  # the last year that the model looks at
 LONGEST = 5  # periods; 579,195 nodes
@@ -98,7 +99,10 @@ def attitudes() -> dict[str, Any]:
 
 
 def insurers_economy(
-    horizon: int = 3, persistence: float | None = None, agents: Any = None
+    horizon: int = 3,
+    persistence: float | None = None,
+    agents: Any = None,
+    model: LossRatios | None = None,
 ) -> dp.Economy:
     """Return the economy of the six insurers, an exact tree.
 
@@ -110,6 +114,8 @@ def insurers_economy(
         In [0, 1]; by default that of the data.  The shocks stay as they were fitted.
     agents : sequence, optional
         Six measures instead of the invented ones.
+    model : LossRatios, optional
+        Another fit, or a later year's deviations; by default :func:`loss_ratios`.
 
     Returns
     -------
@@ -134,7 +140,8 @@ def insurers_economy(
             f"horizon = {horizon} is too large: choose at most {LONGEST}, each year "
             "makes the tree 14 times larger"
         )
-    model, data = loss_ratios(), read_insurers()
+    data = read_insurers()
+    model = loss_ratios() if model is None else model
     phi = model.persistence
     if persistence is not None:
         phi = validate.number("persistence", persistence, 0, 1)
@@ -152,6 +159,83 @@ def insurers_economy(
     tree = dp.ScenarioTree(parent, np.where(parent < 0, 1.0, 1.0 / n))
     given = attitudes().values() if agents is None else agents
     return dp.Economy(tree, np.concatenate(losses, axis=1), given)
+
+
+class Replay(NamedTuple):
+    """What came, and what the treaties had the insurers pay.
+
+    Attributes
+    ----------
+    own, payments : ndarray of shape (6, n_years)
+    low, high : ndarray of shape (n_years,)
+        The least and the largest total that the model held possible a year before.
+    """
+
+    own: Array
+    payments: Array
+    low: Array
+    high: Array
+
+
+def losses_since(known: int = KNOWN) -> Array:
+    """Return what the years after ``known`` cost in the end, for premiums of 2002.
+
+    Returns
+    -------
+    ndarray of shape (6, n_years)
+        In USD million: loss ratios ten years later, times the premium of 2002.
+
+    Examples
+    --------
+    >>> losses_since()[0].round().tolist()
+    [177.0, 161.0, 187.0, 175.0, 173.0]
+    """
+    data = read_insurers()
+    ratio = (data.final / data.premium)[:, data.year > known]
+    return ratio * data.premium[:, data.year == KNOWN]
+
+
+def replay(losses: Array) -> Replay:
+    """Solve anew every year from where the insurers stand, and pay as agreed.
+
+    Parameters
+    ----------
+    losses : ndarray of shape (6, n_years)
+        What came, in USD million; at most five years.
+
+    Returns
+    -------
+    Replay
+
+    Examples
+    --------
+    >>> found = replay(losses_since())
+    >>> (found.payments - found.own).sum(axis=1).round().tolist()
+    [-57.0, 32.0, 129.0, -186.0, 77.0, 5.0]
+    """
+    model, data = loss_ratios(), read_insurers()
+    volume = data.premium[:, data.year == KNOWN] * np.exp(model.mean)[:, None]
+    deviations = np.log(losses / volume)
+    years = losses.shape[1]
+    paid, ends, treaty = [], [], _treaty(years, model)
+    for t, own in enumerate(losses.T):
+        first = treaty.economy.tree.nodes(1)
+        totals = treaty.economy.aggregate[first]
+        ends.append((totals.min(), totals.max()))
+        layers, premium = treaty.layers[0], treaty.premium[:, 0]
+        later = np.zeros(len(own))
+        if t + 1 < years:
+            treaty = _treaty(years - t - 1, model._replace(now=deviations[:, t]))
+            later = treaty.risk_to_go[:, 0]
+        total = own.sum() + later.sum()
+        kept = retained(layers, np.array([total]), premium.sum(), len(own))[:, 0]
+        paid.append(kept - premium.sum() / len(own) + premium - later)
+    low, high = np.array(ends).T
+    return Replay(losses, np.array(paid).T, low, high)
+
+
+def _treaty(horizon: int, model: LossRatios) -> dp.Solution:
+    return dp.solve(insurers_economy(horizon, model=model), surplus_split="load")
 
 
 def example_files(horizon: int = 2) -> dict[str, str]:
