@@ -387,6 +387,7 @@ def test_every_label_is_referenced():
     labels = set(re.findall(r"(?m)^\s*:(?:label|name): (\S+)$", text))
     used = set(re.findall(r"\}`(?:[^`<]*<)?([\w:.-]+)>?`|\(#([\w:.-]+)\)", text))
     used = {name for pair in used for name in pair}
+    used |= set(re.findall(r"\{solution(?:-start)?\} ([\w-]+)", text))
     used |= {tag.partition(":")[2] for cell in cells for tag in tags(cell)}
     assert labels - used == set()
 
