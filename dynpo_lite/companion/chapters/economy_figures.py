@@ -1,7 +1,6 @@
-"""Figures of an economy of your own: tree, layers, premia, gains, convergence.
+"""A figure of an economy of your own: how an answer moves with the simulation.
 
-Each function draws and returns what it drew, like those of the example.
-Agents are told apart by colour, hatch and marker; money carries the currency's name.
+Money carries the name of its currency.
 """
 
 import matplotlib.pyplot as plt
