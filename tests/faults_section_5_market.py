@@ -144,6 +144,73 @@ def _dual_power_is_the_mean(patch):
     )
 
 
+def _verdict(change):
+    """Return a fault: a report in which something is changed."""
+
+    def patched(patch):
+        check = dp.check_allocation
+
+        def wrong(economy, *args, **options):
+            report = check(economy, *args, **options)
+            return dataclasses.replace(report, **change(economy, report))
+
+        patch.setattr(dp, "check_allocation", wrong)
+
+    return patched
+
+
+def _alike(economy):
+    """Tell whether two agents use one and the same measure at some node."""
+    agents = [agent for agent in economy.agents if isinstance(agent, dict)]
+    return any(
+        agent[v] is other[v]
+        for k, agent in enumerate(agents)
+        for other in agents[:k]
+        for v in agent
+    )
+
+
+_myopic_asks_every_node = _verdict(
+    lambda economy, report: {"myopic_pareto_optimal": report.pareto_optimal}
+)
+_only_time_0_is_asked = _verdict(
+    lambda economy, report: {"pareto_optimal": report.myopic_pareto_optimal}
+)
+_the_root_is_blamed = _verdict(
+    lambda economy, report: {"worst_node": None if report.worst_node is None else 0}
+)
+_ties_are_gaps = _verdict(
+    lambda economy, report: {
+        "pareto_optimal": report.pareto_optimal and not _alike(economy)
+    }
+)
+
+
+def _sharing_nothing_is_comonotone(patch):
+    tell = dp.is_comonotone
+
+    def careless(shares, tol=1e-9):
+        return not np.any(np.sum(shares, axis=0)) or tell(shares, tol)
+
+    patch.setattr(dp, "is_comonotone", careless)
+
+
+def _shares_anew(patch):
+    """What rises already is shared anew."""
+    improve = dp.comonotone_improvement
+
+    def again(shares, weights=None):
+        shares = np.array(shares, dtype=float)
+        if not dp.is_comonotone(shares):
+            return improve(shares, weights)
+        mean = np.average(shares, axis=1, weights=weights)
+        total = shares.sum(axis=0)
+        rise = total - np.average(total, weights=weights)
+        return mean[:, None] + rise / len(shares)
+
+    patch.setattr(dp, "comonotone_improvement", again)
+
+
 FAULTS = [
     ("definition-5-1", "every sharing is called comonotone", _everything_is_comonotone),
     ("definition-5-2", "every pair is called ordered", _everything_is_ordered),
@@ -151,7 +218,21 @@ FAULTS = [
     ("lemma-5-3", "the improvement changes nothing", _improves_nothing),
     ("lemma-5-3", "the improvement shares in proportion", _shares_in_proportion),
     ("corollary-5-4", "more than two agents share equally", _three_share_equally),
+    ("lemma-5-3", "what rises already is shared anew", _shares_anew),
     ("assumption-5-6", "mixtures distort convexly", _convex_mixtures),
+    (
+        "definition-5-7",
+        "myopic optimality is asked for at every node",
+        _myopic_asks_every_node,
+    ),
+    (
+        "proposition-totals-decide",
+        "to share nothing is called comonotone",
+        _sharing_nothing_is_comonotone,
+    ),
+    ("definition-5-9", "optimality is asked for at time 0 only", _only_time_0_is_asked),
+    ("definition-5-10", "a waste is blamed on the root", _the_root_is_blamed),
+    ("lemma-5-11", "a tie between agents is taken for a waste", _ties_are_gaps),
     ("proposition-5-8", "more than the surplus is handed out", _hands_out_too_much),
     (
         "lemma-5-11",
