@@ -145,7 +145,7 @@ def moved_attachments_cost_more(patch):
 
     def risks(self, attachment=None):
         found = original(self, attachment)
-        return found if attachment is None else 1.01 * found
+        return found if attachment in (None, 780.0) else 1.01 * found
 
     patch.setattr(Example, "agent_risk_to_go", risks)
 
