@@ -139,7 +139,7 @@ RULES = [
     *(code_is_short, code_teaches, code_shows, figures_are_many),
     *(statements_have_verdicts, audits_stand_elsewhere),
 ]
-OLD = {"06_two_period_example", "07_myopic_versus_dynamic", "12_your_own_economy"}
+OLD = {"12_your_own_economy"}
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)

@@ -203,7 +203,7 @@ def conditional_intervals(example, w1, n_points=300):
 
 @plt.rc_context(STYLE)
 def cloud(example, s1, s2, n_points=1500):
-    """Ours: the first of some samples of both losses, and the regimes, on log scales."""
+    """Ours: samples of both losses on log scales, and the regimes of the first."""
     low, high = example.mean / 100, example.mean * 10
     _, axes = plt.subplots()
     axes.plot(s1[:n_points], s2[:n_points], ".", color=INK, markersize=2, alpha=0.5)

@@ -54,14 +54,13 @@ def edges_of_layers(example, n_layers, at=()):
     --------
     >>> from dynpo_lite import TwoPeriodExample
     >>> edges_of_layers(TwoPeriodExample(), 2).round(1).tolist()
-    [0.0, 79.0, 516.6, 776.6, 1663.0, 4000.0, inf]
+    [0.0, 516.6, 776.6, 848.5, 1663.0, 2400.0, 4000.0, inf]
     """
     losses = example.losses
     kinks = [losses.s2_quantile(1 - level) for level in example.levels if level]
-    evenly = [losses.s2_quantile(p) for p in np.linspace(1, 0, n_layers, False)]
+    evenly = example.mean * 12 * np.linspace(0, 1, n_layers + 1) ** 1.5
     far = [20 * example.mean, np.inf]
-    heights = [0.0, *evenly, *kinks, *example.attachments(), *at, *far]
-    return np.unique(heights)
+    return np.unique([*evenly, *kinks, *example.attachments(), *at, *far])
 
 
 def least_rational_totals(example, shares, n_layers=200):
