@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from strategies import exchanges, inner_nodes, near, recombining, refusal
 
 import dynpo_lite as dp
+from dynpo_lite.companion.chapters.small_economies import four_leaf_economy
 
 ES = dp.ExpectedShortfall
 mean = dp.Expectation()
@@ -539,6 +540,20 @@ def test_frames_have_a_row_for_each_agent_and_node_or_way(monkeypatch):
     unrolled = dp.ScenarioLattice([0, 0], [1, 1], [0.5, 0.5])
     other = dp.Economy(unrolled, [[0, 0], [0, 4]], [mean, ES(0.5)])
     assert "payment" not in dp.solve(other).to_frame()
+
+
+def test_a_report_says_who_would_leave_where(monkeypatch):
+    monkeypatch.setitem(sys.modules, "pandas", SimpleNamespace(DataFrame=dict))
+    economy = four_leaf_economy()
+    report = dp.check_allocation(economy, economy.endowments[::-1])
+    frame = report.to_frame()
+    worse = zip(frame["agent"], frame["node"], frame["irrational"], strict=True)
+    found = [(int(i), int(v)) for i, v, left in worse if left]
+    assert found == [(i, report.irrational_node) for i in report.irrational_agents]
+    assert found
+    assert frame["risk_to_go"].tolist() == report.risk_to_go.ravel().tolist()
+    good = dp.check_allocation(economy, dp.solve(economy).allocation).to_frame()
+    assert not good["irrational"].any()
 
 
 def test_frames_are_those_of_pandas():

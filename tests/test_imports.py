@@ -41,6 +41,7 @@ EXTRAS = {  # optional, imported where it is used
     "vectors.functionals": {"ot"},
     "economy.bills": {"pandas"},
     "economy.replicate": {"pandas"},
+    "economy.report": {"pandas"},
     "economy.solution": {"pandas"},
 }
 

@@ -26,6 +26,7 @@ from chapter_runs import run_notebook
 from dynpo_lite.companion.chapters.tables import Table
 from dynpo_lite.companion.rerun import parameters
 from dynpo_lite.companion.rerun import run as rerun
+from dynpo_lite.companion.rerun.banner import banner
 from dynpo_lite.companion.rerun.page import render_page
 from dynpo_lite.companion.rerun.parameters import (
     check_parameters,
@@ -561,6 +562,29 @@ def test_the_page_stands_alone(run):
     assert all(address.startswith("data:") for address in found.fetched)
     assert "MathJax = {" in page
     assert page.count("</script>") == 2
+
+
+def test_the_page_says_at_its_top_what_differs(run):
+    page = (run[0] / "06_tiny.html").read_text()
+    top = page[page.index('<div class="command">') : page.index("<h1")]
+    assert "This run has other values than the book." in top
+    assert "<td>mean</td><td>200</td><td>100</td>" in top
+    assert top.count("<table>") == 1  # the chapter holds no outputs to compare with
+
+
+def test_the_top_of_a_page_compares_numbers_and_escapes_text():
+    (mean,) = parameters.parse_parameters(
+        "mean: float = 2.0  # money; (0, inf); <b>mean</b>"
+    )
+    before = {f"x{j}": float(j) for j in range(20)} | {"same": 1, "gone": 2}
+    now = {f"x{j}": [j + 0.5] * 7 for j in range(20)} | {"same": 1}
+    top = banner([mean], {"mean": 1 / 3}, before, now)
+    assert "<td>mean</td><td>2</td><td>0.333333</td>" in top
+    assert "&lt;b&gt;mean&lt;/b&gt;" in top
+    assert "<td>x1</td><td>1</td><td>1.5, 1.5, 1.5, 1.5, 1.5, 1.5, ...</td>" in top
+    assert "8 more differ" in top
+    assert "same" not in top
+    assert "gone" not in top
 
 
 def test_the_links_of_the_page_lead_somewhere(run):

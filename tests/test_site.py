@@ -180,6 +180,30 @@ def test_statements_bear_one_number(pages):
     assert by_page(pages, wrong) == {}
 
 
+def test_a_lesson_bears_the_number_of_its_file(pages):
+    """The sidebar, the file and the command line count alike."""
+    links = pages["book/intro.html"].select("nav.bd-links a")
+    shown = {a["href"].rpartition("/")[2]: a.get_text().strip() for a in links}
+    lessons = sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))
+    assert lessons
+    for path in lessons:
+        number = int(path.stem.split("_")[0])
+        assert shown[f"{path.stem}.html"].startswith(f"{number}. "), path.stem
+
+
+def test_titles_differ(pages):
+    """No two pages are called alike."""
+    titles = Counter(soup.h1.get_text().rstrip("#") for soup in pages.values())
+    assert [title for title, times in titles.items() if times > 1] == []
+
+
+def test_statements_are_found_by_name(books):
+    """The search knows the statements as objects, so their names come first."""
+    index = (books[0] / "searchindex.js").read_text("utf-8")
+    for name in ("Lemma 3.11", "Theorem 5.21", "Theorem \u201cLeast total\u201d"):
+        assert name in index or name.encode("unicode_escape").decode() in index, name
+
+
 def test_nothing_of_the_machine_or_the_time(books):
     """No file names the folder of the build, the user's home or the environment."""
     folder, places = books[0].parents[1], {Path.home(), ROOT, Path(sys.prefix)}

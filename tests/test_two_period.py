@@ -412,9 +412,10 @@ def test_losses_may_be_scaled(example, factor):
         example.mean * factor,
         **{f: v for f, v in vars(example).items() if f.startswith("agent")},
     )
+    near = 1e-12 * scaled.mean  # an attachment far below the losses is ill-conditioned
     for reading in ({}, DETERMINISTIC, STATE_DEPENDENT):
         assert scaled.attachments(**reading) == pytest.approx(
-            example.attachments(**reading) * factor, rel=1e-9
+            example.attachments(**reading) * factor, rel=1e-9, abs=near
         )
         one, two = (e.expected_total_risk_to_go(**reading) for e in (example, scaled))
         assert one * factor == pytest.approx(two, rel=1e-9)

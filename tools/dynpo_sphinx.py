@@ -84,6 +84,14 @@ def statement_name(kind, label):
 class Statements(ProofDomain):
     """The domain of sphinx-proof, with references that read like the statements."""
 
+    def get_objects(self):
+        """Yield the statements for the search and for links from other books."""
+        for label, row in sorted(getattr(self.env, "proof_list", {}).items()):
+            kind = row["realtype"]
+            if kind != "proof" and "-" in label:
+                name = statement_name(kind, label)
+                yield name, name, kind, row["docname"], label, 1
+
     def resolve_xref(self, env, fromdoc, builder, role, target, node, content):
         """Link to a statement; a reference without a text shows the number."""
         statement = getattr(env, "proof_list", {}).get(target)

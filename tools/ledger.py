@@ -27,12 +27,16 @@ LEDGER = Path(__file__).resolve().parents[1] / "book" / "paper_items.yml"
 class Deviation:
     """Where an item does not hold as printed: by which example, and what mends it.
 
-    ``cell`` is the tag of the code cell that shows it, ``recorded`` the numbers of the
-    item's page to quote, ``repaired_as`` the label of a statement of ours, if one has
-    a label of its own.
+    ``severity``, ``brief`` and ``mend`` say what hangs on it, the counterexample and
+    the repair in a few words.  ``cell`` is the tag of the code cell that shows it,
+    ``recorded`` the numbers of the item's page to quote, ``repaired_as`` the label of a
+    statement of ours, if one has a label of its own.
     """
 
     kind: str
+    severity: str
+    brief: str
+    mend: str
     counterexample: str
     repair: str
     cell: str

@@ -73,6 +73,7 @@ def files(rows):
         BOOK / "paper_map.md": page(rows),
         BOOK / "findings_agreement.md": agreement(rows),
         BOOK / "findings_deviations.md": deviations(rows),
+        BOOK / "findings_table.md": verdicts(rows),
         BOOK / "static" / "ledger.csv": table(rows),
         BOOK / "static" / "ledger.json": json.dumps(
             {name: [asdict(row) for row in part] for name, part in vars(rows).items()},
@@ -118,23 +119,40 @@ def entry(item):
 
 def agreement(rows):
     """Return the table of printed numbers against ours."""
-    head = ("number of Section 6", "printed", "ours", "s.e.", "z", "verdict")
-    lines = [head, (":--", *["--:"] * 4, ":--")]
+    head = ("number of Section 6", "verdict", "printed", "ours", "s.e.", "z")
+    lines = [head, (":--", ":--", *["--:"] * 4)]
     for number in rows.numbers:
         sampled = number.standard_error is not None
         lines.append(
             (
                 f"{{ref}}`{number.title} <checks-{number.label}>`",
+                number.verdict,
                 f"{number.printed:.6g}",
                 f"{number.ours:.10g}",
                 f"{number.standard_error:.2f}" if sampled else "",
                 f"{number.z:+.2f}" if sampled else "",
-                number.verdict,
             )
         )
     for figure in rows.figures:
         link = f"{{ref}}`Figure {figure.number} <checks-{figure.label}>`"
-        lines.append((f"{link}: {figure.title}", "", "", "", "", figure.verdict))
+        lines.append((f"{link}: {figure.title}", figure.verdict, "", "", "", ""))
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def verdicts(rows):
+    """Return the table of the items that do not simply hold, for referees."""
+    head = ("item", "verdict", "what hangs on it", "counterexample", "repair")
+    short = {"fails as printed": "fails", "true only without news": "no news"}
+    lines = [head, (":--",) * len(head)]
+    found = {item: item.deviation for item in rows.items if item.deviation}
+    order = sorted(found, key=lambda item: -ledger.STATUSES.index(item.status))
+    for item in order:
+        why, label = found[item], item.label
+        cell = why.cell.replace(":", "-")
+        said = short.get(item.status, "repair")
+        verdict = f"{{ref}}`{said} <finding-{label}>`"
+        shown = f"{{ref}}`{why.brief} <{cell}>`"
+        lines.append((f"{{prf:ref}}`{label}`", verdict, why.severity, shown, why.mend))
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 

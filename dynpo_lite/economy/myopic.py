@@ -10,7 +10,7 @@ from dynpo_lite.scenarios.tree import ScenarioTree
 
 
 def myopic_optimum(economy: Economy) -> tuple[Array, float]:
-    r"""Return a myopically Pareto optimal split of all losses together.
+    r"""Return a split of all losses together with the least sum of time-0 risks.
 
     Seen from time 0 only the total :math:`\sum_t Y_t^i` of each agent's payments
     matters, judged by the composed measure :math:`\rho_0 \circ \dots \circ \rho_{T-1}`;
@@ -30,8 +30,9 @@ def myopic_optimum(economy: Economy) -> tuple[Array, float]:
     Notes
     -----
     Conditional law.  Dynamic Pareto optima are myopic ones, for any number of periods
-    (corollary of "least total"), so the value is the root's total risk-to-go.  Without
-    individual rationality: any constants that sum to 0 may be added.
+    (corollary of "least total"), so the value is the root's total risk-to-go.  It is
+    myopically Pareto optimal up to constants that sum to 0: with those that leave
+    nobody worse off than without trade it is so in the sense of Definition 3.4.
 
     References
     ----------

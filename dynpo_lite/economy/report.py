@@ -2,6 +2,9 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
 
 from dynpo_lite.base.records import ByValue
 from dynpo_lite.base.types import Array
@@ -39,7 +42,8 @@ class Report(ByValue):
     myopic_individually_rational, myopic_pareto_optimal : bool
         The same as seen from time 0 only.
     gap : float
-        The largest total risk-to-go, over nodes, that a trade at one node could save;
+        The largest total risk-to-go, over nodes, that a trade could save: one at that
+        node, for the marginal law one of its whole stage;
         nan where the payments do not sum to the aggregate.
     worst_node : int or None
         Where; None if nothing can be saved.
@@ -47,7 +51,8 @@ class Report(ByValue):
         A node at which some agents are worse off than without trade, and who; None and
         an empty tuple if there is none.
     improving_trade : Trade or None
-        A trade at ``worst_node`` that makes every agent better off.
+        A trade at ``worst_node`` that makes every agent better off; for the marginal
+        law one of the whole stage that makes nobody worse off and somebody better.
     risk_to_go : ndarray of shape (n_agents, n_nodes)
     """
 
@@ -85,3 +90,23 @@ class Report(ByValue):
     def summary(self) -> str:
         """Return the verdicts as a short text, which ``print`` shows, too."""
         return str(self)
+
+    def to_frame(self) -> Any:
+        """Return a pandas DataFrame with a row for each agent and node.
+
+        Columns: agent, node, risk_to_go, irrational (whether the agent is worse off
+        there than without trade, at the one node that the report names).
+        """
+        from pandas import DataFrame  # optional
+
+        n, n_nodes = self.risk_to_go.shape
+        agent, node = np.repeat(np.arange(n), n_nodes), np.tile(np.arange(n_nodes), n)
+        worse = np.isin(agent, self.irrational_agents) & (node == self.irrational_node)
+        return DataFrame(
+            {
+                "agent": agent,
+                "node": node,
+                "risk_to_go": self.risk_to_go.ravel(),
+                "irrational": worse,
+            }
+        )

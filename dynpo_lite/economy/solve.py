@@ -20,7 +20,11 @@ def solve(
     ties: str | ArrayLike = "equal",
     premia: str = "stage",
 ) -> Solution:
-    """Return a dynamically Pareto optimal allocation of an economy.
+    """Return the best contract of a reading, by default a dynamic Pareto optimum.
+
+    Two choices are the best of their kind and, in general, no dynamic Pareto optimum:
+    deterministic contracts on conditional laws, which an allocation that sees the node
+    can improve on, and contracts without individual rationality.
 
     Parameters
     ----------
@@ -74,8 +78,10 @@ def solve(
     expected total risks-to-go, for the order of the totals as found, as without trade,
     and, where there are at most 120, for all orders.  Where several contracts of a time
     are best, the one found may depend on the order of the agents, and with it the
-    totals of earlier times.  On marginal laws a contract always exists: the comonotone
-    improvement of ``X + R(X)`` is one.
+    totals of earlier times.  On marginal laws a contract always exists: at each
+    time the comonotone improvement of ``X_t + R_t(Y)``, Y the later contracts, is one,
+    as every agent finds it no worse than ``X_t + R_t(Y)`` and that no worse than
+    ``X_t + R_t(X)``.
 
     References
     ----------

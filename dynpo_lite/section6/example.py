@@ -221,11 +221,13 @@ class TwoPeriodExample:
                   - \int_{q_h}^\infty (\varphi_{a_h} - \varphi_{a_l})(x/s)\,dF(s)
                   = A(x) - B(x).
 
-        For :math:`a_h \le a_l` it is positive.  Otherwise B vanishes up to
+        For :math:`a_h \le a_l`, :math:`a_l = 0`, equal thresholds or a higher
+        threshold of 1 it changes its sign nowhere.  Otherwise B vanishes up to
         :math:`x_0 = -q_h \log(1 - a_l)`.  Beyond, A is a mixture of
         :math:`e^{-x/s}`, :math:`s \le q_h`, so :math:`A' \le -A/q_h`; and
         :math:`\psi = \varphi_{a_h} - \varphi_{a_l}` has :math:`\psi' \ge -\psi`, so
-        :math:`B' > -B/q_h`.  Hence A/B falls strictly and there is one root.
+        :math:`B' > -B/q_h`.  Hence A/B falls strictly and
+        there is at most one root.
         Thresholds below 1e-9 count as 0 in this reading.
 
         References

@@ -30,7 +30,7 @@ SITE = ("html_css_files", "html_js_files", "html_static_path", "template_bridge"
 _PICTURE = re.compile(r'(<img[^>]* src=")(?!data:)([^"]*)')
 
 
-def render_page(notebook: Any, path: Path, command: str) -> str:
+def render_page(notebook: Any, path: Path, command: str, top: str = "") -> str:
     """Return an executed notebook as one page that needs no network.
 
     Parameters
@@ -40,6 +40,8 @@ def render_page(notebook: Any, path: Path, command: str) -> str:
         Where the notebook came from; pictures of its Markdown are found from there.
     command : str
         How to repeat the run, shown at the top.
+    top : str
+        HTML that stands below it; see ``banner.py``.
 
     Returns
     -------
@@ -67,6 +69,7 @@ def render_page(notebook: Any, path: Path, command: str) -> str:
         settings=json.dumps(config.mathjax3_config),
         mathjax=mathjax.read_text(encoding="utf-8"),
         command=html.escape(command),
+        top=top,
         body=_accessible(body),
     )
 

@@ -33,6 +33,7 @@ from typing import Any, NamedTuple
 from dynpo_lite.companion import outputs
 from dynpo_lite.companion.files.economy_file import load_economy
 from dynpo_lite.companion.rerun import parameters
+from dynpo_lite.companion.rerun.banner import banner
 from dynpo_lite.companion.rerun.page import mathjax_file, render_page
 from dynpo_lite.companion.rerun.parameters import Parameter
 from dynpo_lite.companion.rerun.record import harvest
@@ -320,7 +321,10 @@ def _kept(plan: Plan, notebook: Any, what: str) -> NotebookFailed:
 
 def _page(plan: Plan, notebook: Any) -> str:
     try:
-        return render_page(notebook, plan.notebook, plan.command)
+        declared = parameters.read_parameters(plan.notebook)
+        before = harvest(parameters.load_notebook(plan.notebook))
+        top = banner(declared, plan.parameters, before, harvest(notebook))
+        return render_page(notebook, plan.notebook, plan.command, top)
     except Exception as error:
         why = " ".join(f"{type(error).__name__}: {error}".split())
         what = f"ran, but no page can be made of it ({why}); kept"
