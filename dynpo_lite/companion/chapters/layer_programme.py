@@ -79,7 +79,7 @@ def least_rational_totals(example, shares, n_layers=200):
     Returns
     -------
     ndarray of shape (n,)
-        In units of loss.
+        In units of loss; nan where the programme fails, at levels close to 1.
 
     Examples
     --------
@@ -99,7 +99,8 @@ def least_rational_totals(example, shares, n_layers=200):
     for w in np.asarray(shares, dtype=float):
         limits = [*(w * whole[0]), *((1 - w) * whole[1] - whole[1])]
         best = linprog(by_layer, no_worse, limits, bounds=bounds, **BOUNDED)
-        found.append(best.fun + chance @ whole[1])
+        known = np.nan if best.fun is None else best.fun
+        found.append(known + chance @ whole[1])
     return example.mean * np.array(found)
 
 
