@@ -216,7 +216,8 @@ def cloud(example, s1, s2, n_points=1500):
         ends.append((start, end))
     axes.set(xscale="log", yscale="log", xlim=(low, high), ylim=(low, 20 * high))
     axes.set(xlabel="S1 (units of loss)", ylabel="S2 (units of loss)")
-    axes.legend(loc="upper left", ncols=len(ends), columnspacing=1.2)
+    shape = {"ncols": len(ends), "columnspacing": 1, "handlelength": 1}
+    axes.legend(loc="upper left", fontsize=9, **shape)
     return {"s1": s1[:n_points], "s2": s2[:n_points], "ends": ends}
 
 
