@@ -38,6 +38,8 @@ def close():
         figures.readings,
         lambda example: figures.premium_bounds(example, 0.5),
         lambda example: figures.conditional_intervals(example, 0.5),
+        lambda example: figures.rational_totals(example, 0.5, 5),
+        figures.totals_by_reading,
     ],
 )
 def test_every_figure_is_labelled_and_told_apart_without_colour(draw, example):
@@ -45,7 +47,9 @@ def test_every_figure_is_labelled_and_told_apart_without_colour(draw, example):
     figure = figures.plt.gcf()
     for axes in figure.axes:
         assert axes.get_ylabel()
-        styles = [line.get_linestyle() for line in axes.get_legend().get_lines()]
+        legend = axes.get_legend()
+        styles = [line.get_linestyle() for line in legend.get_lines()]
+        styles = styles or [patch.get_hatch() for patch in legend.get_patches()]
         assert len(styles) == len(set(styles)) >= 2
         assert min(t.get_fontsize() for t in axes.get_xticklabels()) >= 9
     assert figure.axes[-1].get_xlabel()
@@ -67,6 +71,33 @@ def test_drawn_numbers_are_the_computed_ones():
     drawn = figures.readings(example)
     assert drawn["cost"]["marginal"].min() == pytest.approx(651.358969086578)
     assert drawn["cost"]["conditional"].min() == pytest.approx(560.22180801512)
+
+
+def test_drawn_numbers_of_the_lessons_are_the_computed_ones():
+    example = EXAMPLES[0]
+    drawn = figures.totals_by_reading(example)
+    assert set(drawn["totals"]["marginal"].round(3)) == {200.0, 461.371, 1067.026}
+    drawn = figures.regime_totals(example, (1000.0,))
+    (at,) = np.flatnonzero(drawn["attachment"] == 1000.0)
+    assert drawn["expected"][at] == pytest.approx(669.972249686)
+    assert drawn["expected"].min() >= 651.358969086578
+    drawn = figures.rational_totals(example, 0.5, 5)
+    assert drawn["least"].min() == pytest.approx(drawn["free"])
+    drawn = figures.swapped_bills([[1.0, 2.0], [0.0, 3.0]], (0.0, 1.0))
+    assert drawn["nodes"].tolist() == [1, 2]
+    s1, s2 = example.losses.sample(100, 1)
+    drawn = figures.cloud(example, s1, s2)
+    assert [end for _, end in drawn["ends"]] == [
+        *[low for low, _ in drawn["ends"]][1:],
+        np.inf,
+    ]
+
+
+def test_sampled_attachments_scatter_as_their_standard_error_says():
+    drawn = figures.sampled_attachments(EXAMPLES[0], 2_000, 1, 200, 780.0)
+    error = EXAMPLES[0].simulate(200_000, 1).attachments_marginal[0].standard_error
+    assert drawn["found"].std() == pytest.approx(10 * error, rel=0.25)
+    assert len(figures.sampled_attachments(EXAMPLES[2], 100, 1)["found"]) == 0
 
 
 # economies of one's own ---------------------------------------------------------------

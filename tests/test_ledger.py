@@ -14,7 +14,11 @@ import pytest
 import yaml
 
 import dynpo_lite as dp
-from dynpo_lite.companion.chapters.printed_numbers import PRINTED
+from dynpo_lite.companion.chapters.printed_numbers import (
+    PRINTED,
+    STANDARD_ERROR,
+    STANDARD_ERROR_AT_780,
+)
 from dynpo_lite.companion.rerun import record
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -55,6 +59,23 @@ def test_printed_numbers_are_recomputed():
 def test_the_printed_numbers_of_the_chapter_are_those_of_the_ledger():
     for key, printed in PRINTED.items():
         assert printed == LEDGER.printed(key).printed, key
+    for key, error in STANDARD_ERROR.items():
+        assert error == LEDGER.printed(key).standard_error, key
+
+
+def test_standard_errors_with_the_printed_attachment_are_those_of_fixed_layers():
+    """Of 100,000 samples: of the shortfalls and means of two fixed layers."""
+    example = dp.TwoPeriodExample()
+    _, s2 = example.losses.sample(1_000_000, 1)
+    kept = np.maximum(s2 - 780, 0), np.minimum(s2, 780)
+    levels = {"total_middle": (0.9, 0.0), "total_high": (0.9, 0.99)}
+    for key, pair in levels.items():
+        effect = np.zeros(len(s2))
+        for part, level in zip(kept, pair):
+            q = np.quantile(part, level, method="inverted_cdf")
+            effect += np.maximum(part, q) / (1 - level)
+        error = effect.std() / np.sqrt(100_000)
+        assert error == pytest.approx(STANDARD_ERROR_AT_780[key], rel=0.02), key
 
 
 def test_standard_errors_are_the_sampled_ones():

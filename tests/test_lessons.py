@@ -139,14 +139,11 @@ RULES = [
     *(code_is_short, code_teaches, code_shows, figures_are_many),
     *(statements_have_verdicts, audits_stand_elsewhere),
 ]
-OLD = {"06_two_period_example", "07_myopic_versus_dynamic"}
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
 @pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
 def test_lesson(path, rule):
-    if path.stem in OLD:
-        pytest.skip("an older form")
     assert list(rule(read(path))) == []
 
 

@@ -254,7 +254,7 @@ def test_measured_pages_are_as_measured(name):
         ("05", "its optimum near 776.6", "its optimum near 676.6"),
         ("06", "51/55", "53/55"),
         ("06", "near 0.053", "near 0.063"),
-        ("06", "marked at 574.3", "marked at 547.3"),
+        ("06", "conditional law at 574.3", "conditional law at 547.3"),
         ("10", "about 9.377", "about 9.733"),
         ("09", "5.52 a$", "5.25 a$"),
         ("07", "0.328 to 0.724", "0.382 to 0.724"),

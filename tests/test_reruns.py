@@ -34,6 +34,8 @@ from dynpo_lite.companion.rerun.run import NotebookFailed
 ROOT = Path(__file__).resolve().parents[1]
 TWO_PERIODS = "06_two_period_example"
 MYOPIC = "07_myopic_versus_dynamic"
+EXAMPLE_AUDIT = "section_6"
+EXAMPLES = [TWO_PERIODS, MYOPIC, EXAMPLE_AUDIT]
 OWN = "12_your_own_economy"
 PRACTICE = "practice"
 THEORY = [
@@ -50,6 +52,7 @@ FEW = {
     **{notebook: {"n_economies": 5} for notebook in THEORY},
     TWO_PERIODS: {"n_samples": 400},
     MYOPIC: {"n_samples": 400},
+    EXAMPLE_AUDIT: {"n_samples": 400},
     VECTORS: {"n_instances": 3},
     OWN: {"n_paths": 400},
     PRACTICE: {"n_paths": 400},
@@ -87,6 +90,7 @@ CHANGES = {
     "readings": RANDOM | {"n_agents": 2, "horizon": 1},
     TWO_PERIODS: EXAMPLE,
     MYOPIC: EXAMPLE | {"w1": 0.4},
+    EXAMPLE_AUDIT: EXAMPLE | {"w1": 0.4},
     VECTORS: {
         "seed": SEED,
         "n_states": 25,
@@ -107,7 +111,8 @@ SWAPPED = {
 }
 NAMED = [
     (TWO_PERIODS, {"agent1_level": 0.95, "n_samples": 20000}),  # the README's
-    (TWO_PERIODS, {"agent1_level": 0.905}),
+    (EXAMPLE_AUDIT, {"agent1_level": 0.95, "n_samples": 20000}),
+    (EXAMPLE_AUDIT, {"agent1_level": 0.905}),
     (
         "section_5_market",
         {
@@ -139,32 +144,38 @@ NAMED = [
                 "n_samples": 1000,
             },
         )
-        for notebook in (TWO_PERIODS, MYOPIC)
+        for notebook in EXAMPLES
     ),
-    (
-        MYOPIC,
-        {
-            "agent1_threshold": 0.25,
-            "agent1_level": 0.1,
-            "agent2_threshold": 0.49,
-            "agent2_level": 0.186,
-            "agent1_level_time0": 0.2,
-            "agent2_level_time0": 0.0,
-            "mean": 50.0,
-            "w1": 0.37,
-            "n_samples": 1000,
-        },
+    *(
+        (
+            notebook,
+            {
+                "agent1_threshold": 0.25,
+                "agent1_level": 0.1,
+                "agent2_threshold": 0.49,
+                "agent2_level": 0.186,
+                "agent1_level_time0": 0.2,
+                "agent2_level_time0": 0.0,
+                "mean": 50.0,
+                "w1": 0.37,
+                "n_samples": 1000,
+            },
+        )
+        for notebook in (MYOPIC, EXAMPLE_AUDIT)
     ),
-    (
-        MYOPIC,
-        {
-            "agent1_threshold": 0.9854393229332579,
-            "agent1_level": 0.6789363766502087,
-            "agent2_threshold": 0.90603835637488,
-            "agent2_level": 0.9252205924789451,
-            "n_samples": 540,
-            "w1": 0.1262125215658776,
-        },
+    *(
+        (
+            notebook,
+            {
+                "agent1_threshold": 0.9854393229332579,
+                "agent1_level": 0.6789363766502087,
+                "agent2_threshold": 0.90603835637488,
+                "agent2_level": 0.9252205924789451,
+                "n_samples": 540,
+                "w1": 0.1262125215658776,
+            },
+        )
+        for notebook in (MYOPIC, EXAMPLE_AUDIT)
     ),
 ]
 SETS = [
@@ -194,7 +205,7 @@ def _run(notebook, values):
 
 
 @pytest.mark.parametrize("values", SETS, ids=lambda v: ",".join(v) or "defaults")
-@pytest.mark.parametrize("notebook", [TWO_PERIODS, MYOPIC])
+@pytest.mark.parametrize("notebook", EXAMPLES)
 def test_conclusions_hold_with_other_parameters(notebook, values):
     results = run(notebook, values)
     example = dp.TwoPeriodExample(
@@ -286,11 +297,11 @@ def test_sets_that_once_failed(values):
 
 @pytest.mark.parametrize("seed", range(10))
 def test_the_smallest_sample(seed):
-    execute(TWO_PERIODS, {"n_samples": 100, "seed": seed})
+    execute(EXAMPLE_AUDIT, {"n_samples": 100, "seed": seed})
 
 
 @pytest.mark.parametrize("mean", [1e-100, 1e-12, 1e100])
-@pytest.mark.parametrize("notebook", [TWO_PERIODS, MYOPIC])
+@pytest.mark.parametrize("notebook", EXAMPLES)
 def test_numbers_scale_with_the_losses(notebook, mean):
     scaled, base = run(notebook, {"mean": mean}), run(notebook, {"mean": 1.0})
     for name in ("attachments_marginal", "total_risk_to_go_marginal"):
