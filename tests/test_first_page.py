@@ -43,3 +43,7 @@ def test_the_first_page_opens_three_doors():
     for door in ("Understand", "Use", "Check"):
         assert f"{{grid-item-card}} {door}\n:link: " in head
     assert "not refereed" in head
+
+
+def test_the_readme_shows_a_picture_of_the_book():
+    assert "](book/static/three_readings.png)" in (ROOT / "README.md").read_text()

@@ -277,15 +277,6 @@ def test_a_missing_ledger_or_number_is_named(tmp_path):
         LEDGER.printed("nothing")
 
 
-def test_the_picture_of_the_readme_is_the_stored_one(monkeypatch):
-    monkeypatch.syspath_prepend(str(ROOT / "tools"))
-    import key_figure
-
-    assert key_figure.PICTURE.read_bytes() == key_figure.picture()
-    place = key_figure.PICTURE.relative_to(ROOT).as_posix()
-    assert f"]({place})" in (ROOT / "README.md").read_text()
-
-
 def test_deviations_are_shown_by_cells_and_recorded_numbers():
     items = (*LEDGER.items, *LEDGER.vectors)
     deviating = [item for item in items if item.status != "holds"]

@@ -154,6 +154,13 @@ def test_numbers_in_the_prose_of_notebooks(path):
 # --- pages without cells --------------------------------------------------------------
 
 
+def printed_totals(attachment):
+    """Return the exact totals of the contract with the printed attachment."""
+    example = dp.TwoPeriodExample()
+    layers = example.layers("marginal", attachment=attachment)
+    return prose_totals(example, layers)
+
+
 @cache
 def facts(page):
     """Return what the numbers of a page may be, computed."""
@@ -172,7 +179,8 @@ def facts(page):
         "CONTRIBUTING.md": test_repository.LONGEST.values(),
         "book/api.md": [0.95],
         "book/rerun.md": [128 + signal.SIGINT, 128 + signal.SIGTERM],
-        "book/findings.md": [*items, samples],
+        "book/findings.md": [*items, samples, attachment, *printed_totals(attachment)],
+        "book/referees.md": [*items, samples, attachment, 1000],
         "book/intro.md": [samples, attachment],
         "book/economy_file.md": [
             *(len(data.splitlines()), random_economies.N_PATHS, 0.7, 10, 12),

@@ -181,20 +181,28 @@ def count(items):
     )
 
 
+def _cells(page):
+    return load_notebook(ROOT / f"{page}.ipynb")["cells"]
+
+
 def finding(item):
     """Return the entry of one deviating item."""
     found = item.deviation
     cell = found.cell.replace(":", "-")
-    recorded = harvest(load_notebook(ROOT / f"{item.page}.ipynb"))
+    recorded = harvest({"cells": _cells(item.page)})
     quoted = ", ".join(f"`{name}` = {recorded[name]}" for name in found.recorded)
     repaired = f"{{prf:ref}}`{found.repaired_as}`, " if found.repaired_as else ""
+    tags = {tag for c in _cells(item.page) for tag in c["metadata"].get("tags", [])}
+    own = f"checks:{found.repaired_as}"
+    check = own if own in tags else f"checks:{item.label}"
+    check = check.replace(":", "-")
     return (
         f"\n(finding-{item.label})=\n"
         f"{{prf:ref}}`{item.label}`, {item.title} (*{item.status}*)\n"
         f": *Counterexample.* {found.counterexample} {{ref}}`The cell <{cell}>` "
         f"shows it{f'; recorded: {quoted}' if quoted else ''}.\n\n"
         f"  *Repair.* {found.repair} See {repaired}"
-        f"{{ref}}`its check <checks-{item.label}>`.\n"
+        f"{{ref}}`its check <{check}>`.\n"
     )
 
 
