@@ -19,6 +19,7 @@ import oracles
 import prose
 import pytest
 import random_economies
+import test_lessons
 import test_repository
 from scipy.stats import norm
 
@@ -179,10 +180,17 @@ def facts(page):
     return {
         "README.md": [*map(float, seconds), len(kinds), marginal, conditional],
         "CHANGELOG.md": items,
-        "CONTRIBUTING.md": test_repository.LONGEST.values(),
+        "CONTRIBUTING.md": [
+            *test_repository.LONGEST.values(),
+            *(test_lessons.LINES, test_lessons.COLUMNS),
+            *(test_lessons.WORDS, test_lessons.WORDS_A_FIGURE),
+        ],
         "book/api.md": [0.95],
         "book/rerun.md": [128 + signal.SIGINT, 128 + signal.SIGTERM],
-        "book/findings.md": [*items, samples, attachment, *printed_totals(attachment)],
+        "book/findings.md": [
+            *(*items, samples, attachment, *printed_totals(attachment)),
+            LEDGER.printed("total_low").printed,
+        ],
         "book/referees.md": [*items, samples, attachment, 1000],
         "book/intro.md": [samples, attachment],
         "book/economy_file.md": [

@@ -241,6 +241,8 @@ class Pages(BuiltinTemplateLoader):
         (r'role="doc-biblioentry"', 'role="listitem"'),
         # Names, punctuation and spaces of code have no colour: a third of a page.
         (r'<span class="(?:n|p|w)">([^<]*)</span>', r"\1"),
+        # Every exercise and every solution is called so.
+        (r' id="(?:exercise|solution)-content"', ""),
         # The search page has a second field for the query.
         (r'(id="search-input".*)id="search-input"', r'\1id="search-field"'),
     )
