@@ -758,6 +758,16 @@ def test_a_tail_that_rounding_hides_is_refused(law, measure):
         dp.choquet(law, measure)
 
 
+@pytest.mark.parametrize("scale", [1e-9, 1e9])
+def test_what_rounding_hides_is_measured_in_the_unit_of_the_law(scale):
+    law = stats.betaprime(2, 1.1, scale=scale)
+    with pytest.raises(ValueError, match="is rounded to multiples of"):
+        dp.choquet(law, dp.DualPower(2))
+    harmless = dp.choquet(stats.betaprime(2, 6, scale=scale), dp.DualPower(2))
+    one = dp.choquet(stats.betaprime(2, 6), dp.DualPower(2))
+    assert harmless == pytest.approx(scale * one, rel=1e-9)
+
+
 def test_a_tail_whose_rounding_does_no_harm():
     # E X = 2 / 1.5 = 4 / 3; half of the integral under 1 - F^2 by the same quadrature
     law = stats.betaprime(2, 6)
