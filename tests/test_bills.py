@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from strategies import exchanges, inner_nodes, near, recombining, refusal
 
 import dynpo_lite as dp
-from dynpo_lite.companion.chapters.small_economies import four_leaf_economy
 
 ES = dp.ExpectedShortfall
 mean = dp.Expectation()
@@ -544,7 +543,7 @@ def test_frames_have_a_row_for_each_agent_and_node_or_way(monkeypatch):
 
 def test_a_report_says_who_would_leave_where(monkeypatch):
     monkeypatch.setitem(sys.modules, "pandas", SimpleNamespace(DataFrame=dict))
-    economy = four_leaf_economy()
+    economy = dp.Economy(TWO_COINS, np.arange(14.0).reshape(2, 7), [mean, ES(0.5)])
     report = dp.check_allocation(economy, economy.endowments[::-1])
     frame = report.to_frame()
     worse = zip(frame["agent"], frame["node"], frame["irrational"], strict=True)

@@ -8,7 +8,8 @@
 mutmut makes the mutants and runs, for each, the tests that reach its function, in a
 fork of one warm process.  Mutants that differ only in a text, or in the strictness of a
 zip, are left out.  Those that no test can tell from the original stand in
-tests/mutants_equivalent.toml, each with its reason.  Ends with 1 if fewer than 97 % of the others are noticed.
+tests/mutants_equivalent.toml, each with its reason.  Ends with 1 if fewer than 97 % of
+the others are noticed.
 
 Works in an environment of its own, .venv-mutants, on a copy of package and tests there.
 """
