@@ -134,14 +134,15 @@ def agreement(rows):
             )
         )
     for figure in rows.figures:
-        link = f"{{ref}}`Figure {figure.number} <checks-{figure.label}>`"
+        text = f"Figure {figure.number} of the paper"
+        link = f"{{ref}}`{text} <checks-{figure.label}>`"
         lines.append((f"{link}: {figure.title}", figure.verdict, "", "", "", ""))
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
 def verdicts(rows):
     """Return the table of the items that do not simply hold, for referees."""
-    head = ("item", "verdict", "what hangs on it", "counterexample", "repair")
+    head = ("item", "verdict", "where it bites", "counterexample", "repair")
     short = {"fails as printed": "fails", "true only without news": "no news"}
     lines = [head, (":--",) * len(head)]
     found = {item: item.deviation for item in rows.items if item.deviation}

@@ -98,8 +98,9 @@ def replicate(
     shrinks like one over the root of the number of draws.  The drift from one
     resolution to the next shows what is systematic: nested risk takes noise for risk,
     and a coarse description forgets.  If it is several standard errors, neither
-    resolution is fine enough, and the truth lies further on; if not, that is no proof:
-    both resolutions may leave out the same.  The model itself is not judged.
+    resolution is fine enough; the truth may lie on either side, as finer groups of the
+    same paths are noisier.  If not, that is no proof: both resolutions may leave out
+    the same.  The model itself is not judged.
 
     Examples
     --------

@@ -252,7 +252,7 @@ def totals_by_reading(example, n_points=300):
 
 
 @plt.rc_context(STYLE)
-def sampled_attachments(example, n_samples, seed, n_seeds=400, printed=None):
+def sampled_attachments(example, n_samples, seed, n_seeds=1000, printed=None):
     """Ours: the attachment as samples find it, seed by seed.
 
     Each sample yields its own quantile of S2 at the level where the distortions meet.

@@ -64,14 +64,15 @@ def _payments(ax: Axes) -> None:
 
 def _worth(ax: Axes, horizon: int) -> None:
     found = dp.baselines(insurers_economy(horizon))
-    names = ["no trade", "quota share", "yearly layers", "dynamic optimum"]
-    totals = [found[name].total for name in names]
+    keys = ["no trade", "quota share", "yearly layers", "dynamic optimum"]
+    totals = [found[name].total for name in keys]
+    names = [*keys[:2], "layers priced anew", keys[3]]
     ax.plot(totals, names, "o", color=COLOURS[0], markersize=9, clip_on=False)
     ax.hlines(names, min(totals), totals, color=GREY, linewidth=1)
     ax.invert_yaxis()
     for row, total in enumerate(totals):
         place: Look = {"xytext": (0, 8), "textcoords": "offset points", "ha": "center"}
         ax.annotate(f"{total:,.0f}", (total, row), color=INK, size=SMALL, **place)
-    ax.set(title="What six real insurers must set aside", xlabel="million dollars")
+    ax.set(title="Total risk of six real insurers", xlabel="million dollars")
     ax.margins(x=0.15, y=0.2)
     ax.locator_params(axis="x", nbins=4)
