@@ -176,6 +176,8 @@ def facts(page):
     )
     kinds = [item.kind for item in LEDGER.items]
     items = [len(kinds), *(kinds.count(kind) for kind in set(kinds))]
+    said = [item.status for item in LEDGER.items]
+    statuses = [said.count(status) for status in set(said)]
     samples, attachment = 100_000, LEDGER.printed("attachment").printed
     return {
         "README.md": [*map(float, seconds), len(kinds), marginal, conditional],
@@ -191,7 +193,10 @@ def facts(page):
             *(*items, samples, attachment, *printed_totals(attachment)),
             LEDGER.printed("total_low").printed,
         ],
-        "book/referees.md": [*items, samples, attachment, 1000],
+        "book/referees.md": [
+            *(*items, *statuses, samples, attachment, 1000),
+            len(kinds) - max(statuses),
+        ],
         "book/intro.md": [samples, attachment],
         "book/economy_file.md": [
             *(len(data.splitlines()), random_economies.N_PATHS, 0.7, 10, 12),
