@@ -9,9 +9,8 @@ what is best, or better for everybody, is a linear programme.  It knows the law 
 from dataclasses import replace
 
 import numpy as np
-from scipy.optimize import linprog
 
-BOUNDED = {"method": "highs", "options": {"presolve": True}}
+from dynpo_lite.base.lp import InfeasibleProgramme, solve_lp
 
 
 def layer_costs(example, edges):
@@ -98,9 +97,11 @@ def least_rational_totals(example, shares, n_layers=200):
     found = []
     for w in np.asarray(shares, dtype=float):
         limits = [*(w * whole[0]), *((1 - w) * whole[1] - whole[1])]
-        best = linprog(by_layer, no_worse, limits, bounds=bounds, **BOUNDED)
-        known = np.nan if best.fun is None else best.fun
-        found.append(known + chance @ whole[1])
+        try:
+            least = solve_lp(by_layer, no_worse, limits, bounds=bounds).value
+        except InfeasibleProgramme:
+            least = np.nan
+        found.append(least + chance @ whole[1])
     return example.mean * np.array(found)
 
 
@@ -144,8 +145,8 @@ def largest_gain(example, layers, n_layers=1000):
     no_worse = np.block([[first, columns], [-second, -columns]])
     limits = no_worse[:, :-1] @ part
     bounds = [(0, 1)] * first.shape[1] + [(None, None)]
-    best = linprog(no_worse.sum(axis=0), no_worse, limits, bounds=bounds, **BOUNDED)
-    return float(example.mean * (limits.sum() - best.fun))
+    best = solve_lp(no_worse.sum(axis=0), no_worse, limits, bounds=bounds)
+    return float(example.mean * (limits.sum() - best.value))
 
 
 def least_total(costs, counted):
@@ -173,7 +174,6 @@ def least_total(costs, counted):
     objective = np.zeros_like(costs)
     objective[list(counted)] = costs[list(counted)]
     shared_out = np.tile(np.eye(n_layers), n_agents)  # shares of a layer sum to 1
-    best = linprog(
-        objective.ravel(), A_eq=shared_out, b_eq=np.ones(n_layers), bounds=(0, 1)
-    )
-    return float(best.fun)
+    ones = np.ones(n_layers)
+    best = solve_lp(objective.ravel(), None, None, shared_out, ones, (0, 1))
+    return best.value
