@@ -9,7 +9,7 @@ from dynpo_lite.companion.rerun import parameters
 # for the time of a run: by night what else is counted is drawn up to its own end
 MOST = {"n_samples": 800, "n_paths": 800, "n_economies": 12, "n_instances": 10}
 MOST_BY_DAY = {"n_samples": 400, "n_paths": 400, "n_economies": 5, "n_instances": 3}
-MOST_BY_DAY |= {"horizon": 2, "n_agents": 3, "n_states": 30}
+MOST_BY_DAY |= {"horizon": 3, "n_agents": 3, "n_states": 60}
 
 
 def draw(notebook, rng, most=MOST):
